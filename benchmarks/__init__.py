@@ -1,0 +1,1 @@
+"""Speed and accuracy as rows, and reports made from rows."""

@@ -1,0 +1,1 @@
+"""INT8 ranges: which frames, which scales, which layers stay float."""

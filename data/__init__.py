@@ -1,0 +1,1 @@
+"""Labelled road data: readers, the plain layout, checks, splits and overlays."""

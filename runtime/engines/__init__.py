@@ -1,0 +1,1 @@
+"""What runs a network: one class an engine behind one small interface."""

@@ -1,0 +1,80 @@
+"""The error tree: every error a user can cause, each with the exit code its command ends with.
+
+RoadsegError            1  the work failed
+├── CheckFailed         1  a gate was missed: accuracy, agreement, regression
+├── UsageError          2  an option, name or file that cannot be used
+│   ├── DataError       2  a data set, image or mask that cannot be read
+│   ├── ModelError      2  a model file that is corrupt, foreign or does not fit
+│   └── MissingExtra    2  an optional dependency is not installed
+└── SourceError         3  a camera, stream or device failed
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+
+
+class RoadsegError(Exception):
+    """Base of all errors that are told to the user in one line."""
+
+    exit_code = 1
+
+
+class CheckFailed(RoadsegError):
+    """The work was done and missed its gate."""
+
+
+class UsageError(RoadsegError):
+    """What was asked for cannot be done; the message says what can."""
+
+    exit_code = 2
+
+
+class DataError(UsageError):
+    """A data set, image or mask that cannot be read or does not fit."""
+
+
+class ModelError(UsageError):
+    """A model file that is corrupt, has no ModelSpec, or cannot take what it is given."""
+
+
+class MissingExtra(UsageError):
+    """An optional dependency is missing; the message has the command that installs it."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs {package}, which is not installed: pip install 'roadseg[{extra}]'"
+        )
+
+
+class SourceError(RoadsegError):
+    """A camera, stream or device that is not there or failed."""
+
+    exit_code = 3
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """Return the error for a name that is not one of the known ones."""
+    return UsageError(f"unknown {kind} '{name}': known are {', '.join(sorted(known))}")
+
+
+def run_cli(command: str, body: Callable[[], int | None]) -> int:
+    """Run a command's body; turn its errors into one line on stderr and an exit code.
+
+    Ctrl-C gives 130, a full disk or a missing permission one line and 1.
+    """
+    try:
+        return body() or 0
+    except RoadsegError as error:
+        code, line = error.exit_code, str(error)
+    except KeyboardInterrupt:
+        code, line = 130, "stopped"
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+    except OSError as error:
+        where = f" '{error.filename}'" if error.filename else ""
+        code, line = 1, f"{error.strerror or error}{where}"
+    print(f"{command}: {line}", file=sys.stderr)
+    return code

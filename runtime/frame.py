@@ -1,0 +1,55 @@
+"""Frame: one picture from a source, a view of the source's pixels with when it was taken."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+
+
+class PixelFormat(enum.Enum):
+    """How a frame's bytes are laid out."""
+
+    BGR = "BGR"  # (H, W, 3)
+    RGB = "RGB"  # (H, W, 3)
+    NV12 = "NV12"  # (H * 3 / 2, W): H rows of luma, then H / 2 rows of interleaved U and V
+    YUYV = "YUYV"  # (H, W, 2): Y0 U Y1 V for each two pixels
+
+
+def _keep() -> None:
+    """Release nothing: the frame owns its pixels."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A view of a source's pixels, never a copy.
+
+    pixels: uint8, shaped as its PixelFormat says; rows may be padded (any row stride).
+    timestamp_ns: when it was captured, on the monotonic clock (time.monotonic_ns).
+    sequence: the source's own count; a gap is a frame that the sensor dropped.
+    name: the file it came from, without suffix, or the sequence as six digits.
+    release: gives the buffer back to the source; pixels must not be read after it.
+    """
+
+    pixels: Pixels
+    format: PixelFormat
+    timestamp_ns: int
+    sequence: int
+    name: str = ""
+    release: Callable[[], None] = field(default=_keep, repr=False, compare=False)
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        rows = int(self.pixels.shape[0])
+        return rows * 2 // 3 if self.format is PixelFormat.NV12 else rows

@@ -1,0 +1,1 @@
+"""Where masks go: overlay video, PNG masks, JSON lines, a window."""

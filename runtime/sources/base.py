@@ -1,0 +1,53 @@
+"""Source: where frames come from. Everything that gives pictures is an implementation of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+from roadseg.runtime.frame import Frame
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What a source says of itself once it is open.
+
+    uri: what it was opened by.
+    width, height: of its frames in pixels (of the first, where they differ).
+    fps: frames a second, 0.0 where there is no rate (images).
+    frames: how many there will be, None where that is not known or has no end.
+    live: a live source does not wait: frames that are not read in time are stale.
+    """
+
+    uri: str
+    width: int
+    height: int
+    fps: float
+    frames: int | None
+    live: bool
+
+
+class Source(Protocol):
+    """An open source of frames. Not thread-safe: one thread reads."""
+
+    info: SourceInfo
+
+    def read(self) -> Frame | None:
+        """Return the next frame, or None at the end.
+
+        A frame's pixels stay valid until its `release` is called. Raises SourceError when the
+        device fails, DataError for a file that cannot be decoded.
+        """
+
+    def close(self) -> None:
+        """Give the device or file back; may be called twice."""
+
+    def __enter__(self) -> Source: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...

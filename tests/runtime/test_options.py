@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from roadseg.runtime.errors import UsageError
+from roadseg.runtime.options import Size, parse_options
+
+
+@dataclass(frozen=True)
+class Options:
+    """Do a thing.
+
+    source: what to read.
+    sizes: input sizes, such as
+        1024x512.
+    rate: 50% is half.
+    out: where to write.
+    fast: hurry.
+    """
+
+    source: str
+    sizes: tuple[Size, ...] = ()
+    rate: float = 0.5
+    out: Path | None = None
+    fast: bool = False
+
+
+def parse(*argv: str) -> Options:
+    return parse_options("seg-x", Options, argv, positional=["source"])
+
+
+def test_defaults() -> None:
+    assert parse("a") == Options("a")
+
+
+@pytest.mark.parametrize(
+    "argv", [["--sizes", "64x32,8x4"], ["--sizes=64x32,8x4"], ["sizes=64x32,8x4"]]
+)
+def test_three_spellings(argv: list[str]) -> None:
+    assert parse("a", *argv).sizes == (Size(64, 32), Size(8, 4))
+
+
+def test_types() -> None:
+    assert parse("a", "--out", "x", "--fast", "rate=2") == Options("a", (), 2.0, Path("x"), True)
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "SOURCE"),
+        (["a", "--sizes", "64"], "not WIDTHxHEIGHT"),
+        (["a", "--rate", "much"], "invalid float"),
+        (["a", "--unknown", "1"], "--unknown"),
+        (["a", "b=c=d"], "b=c=d"),
+    ],
+)
+def test_wrong_use(argv: list[str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse(*argv)
+
+
+def test_help_shows_text_and_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parse("--help")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert stop.value.code == 0
+    assert "Do a thing." in shown
+    assert "input sizes, such as 1024x512." in shown
+    assert "50% is half. (default: 0.5)" in shown
+
+
+def test_an_option_without_help_is_a_fault_of_the_class() -> None:
+    @dataclass
+    class Bare:
+        """No help."""
+
+        depth: int = 1
+
+    with pytest.raises(TypeError, match="depth"):
+        parse_options("seg-x", Bare, [])
