@@ -46,7 +46,8 @@ class ConfusionMatrix:
         """Intersection over union by class, 0 to 1, NaN for a class that does not occur."""
         hit = np.diag(self.counts).astype(np.float64)
         union = self.counts.sum(0) + self.counts.sum(1) - hit
-        return np.divide(hit, union, out=np.full(self.classes, np.nan), where=union > 0)
+        iou: NDArray[np.float64] = np.full(self.classes, np.nan)
+        return np.divide(hit, union, out=iou, where=union > 0)
 
     @property
     def miou(self) -> float:
