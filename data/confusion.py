@@ -46,8 +46,9 @@ class ConfusionMatrix:
         """Intersection over union by class, 0 to 1, NaN for a class that does not occur."""
         hit = np.diag(self.counts).astype(np.float64)
         union = self.counts.sum(0) + self.counts.sum(1) - hit
-        iou: NDArray[np.float64] = np.full(self.classes, np.nan)
-        return np.divide(hit, union, out=iou, where=union > 0)
+        iou = np.full(self.classes, np.nan)
+        np.divide(hit, union, out=iou, where=union > 0)
+        return iou
 
     @property
     def miou(self) -> float:
