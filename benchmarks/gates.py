@@ -1,0 +1,168 @@
+"""Gates: what a measurement must reach for CI to pass, and comparison with an earlier one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from xml.sax.saxutils import quoteattr
+
+from roadseg.benchmarks.results import identity
+from roadseg.benchmarks.rows import Row
+from roadseg.runtime.errors import UsageError
+
+
+class Share(float):
+    """A share written as "80%", "80" or "0.8"; at most 1 is taken as it stands."""
+
+    def __new__(cls, text: str | float) -> Share:
+        """Read it; raises ValueError for what is no share from 0 to 100 %."""
+        written = str(text).strip()
+        value = float(written.rstrip("%"))
+        if written.endswith("%") or value > 1:
+            value /= 100
+        if not 0 <= value <= 1:
+            raise ValueError(f"{text} is not from 0 to 100 %")
+        return super().__new__(cls, value)
+
+    def __str__(self) -> str:
+        return f"{self * 100:g}%"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What rows must reach; None is not asked for.
+
+    min_fps, max_p99: of latency rows (and max_p99 of pipeline rows), frames a second and ms.
+    min_miou: of accuracy rows, 0 to 1.
+    max_growth: of soak rows, MB per 1000 frames.
+    tolerance: how much slower or larger than the earlier row is still the same, a share.
+    max_drop: how many points of mIoU less than the earlier row is still the same.
+    """
+
+    min_fps: float | None = None
+    max_p99: float | None = None
+    min_miou: float | None = None
+    max_growth: float | None = None
+    tolerance: float = 0.1
+    max_drop: float = 0.5
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One check that was made: what of what, whether it passed, and the figures."""
+
+    name: str
+    subject: str
+    passed: bool
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.detail} ({self.name})"
+
+
+_Limit = tuple[str, str, Callable[[Row], float | None], bool, float, str]
+
+
+def _limits(limits: Limits) -> dict[str, _Limit]:
+    """Option → its option's name, row kind, figure, whether more is better, factor, unit."""
+    return {
+        "min_fps": ("min-fps", "latency", lambda row: row.fps, True, 1, " FPS"),
+        "max_p99": ("max-p99", "latency", lambda row: row.latency_ms.get("p99"), False, 1, " ms"),
+        "min_miou": ("min-miou", "accuracy", lambda row: row.miou, True, 100, " % mIoU"),
+        "max_growth": (
+            *("max-growth", "soak", lambda row: row.soak.get("slope_mb_per_1000"), False),
+            *(1, " MB in 1000 frames"),
+        ),
+    }
+
+
+def check_limits(rows: Sequence[Row], limits: Limits) -> list[Gate]:
+    """Check every row that a limit speaks of.
+
+    Raises UsageError for a limit that no row can be held to: a gate that cannot fail is none.
+    """
+    gates = []
+    for option, (name, kind, figure, more, factor, unit) in _limits(limits).items():
+        wanted = getattr(limits, option)
+        if wanted is None:
+            continue
+        held = [(row, value) for row in rows if (value := _of(row, kind, figure)) is not None]
+        if not held:
+            raise UsageError(f"--{name}: no row of kind {kind} to hold to it{_hint(kind)}")
+        for row, value in held:
+            passed = value >= wanted if more else value <= wanted
+            bound = "at least" if more else "at most"
+            detail = f"{value * factor:.2f}{unit}, wanted {bound} {wanted * factor:g}"
+            gates.append(Gate(name, row.label, passed, detail))
+    return gates
+
+
+def _of(row: Row, kind: str, figure: Callable[[Row], float | None]) -> float | None:
+    return figure(row) if row.kind == kind else None
+
+
+def _hint(kind: str) -> str:
+    return {"accuracy": ": give --data", "soak": ": give --soak FRAMES"}.get(kind, "")
+
+
+def compare(rows: Sequence[Row], earlier: Sequence[Row], limits: Limits) -> list[Gate]:
+    """Hold rows to earlier rows of the same configuration.
+
+    Medians and memory may grow by `tolerance`, mIoU may lose `max_drop` points. Raises UsageError
+    when no row has an earlier one.
+    """
+    before = {identity(row): row for row in earlier}
+    pairs = [(row, before[identity(row)]) for row in rows if identity(row) in before]
+    if not pairs:
+        raise UsageError("--compare: no row of the same model, engine, size and options in it")
+    return [gate for row, old in pairs for gate in _compare_row(row, old, limits)]
+
+
+def _compare_row(row: Row, old: Row, limits: Limits) -> list[Gate]:
+    new_p50, old_p50 = row.latency_ms.get("p50"), old.latency_ms.get("p50")
+    found = [
+        _grown("p50", row, new_p50, old_p50, limits.tolerance, "ms"),
+        _grown("memory", row, row.memory_mb, old.memory_mb, limits.tolerance, "MB"),
+    ]
+    if row.miou is not None and old.miou is not None:
+        drop = (old.miou - row.miou) * 100
+        detail = f"mIoU {row.miou:.2%}, was {old.miou:.2%}, may lose {limits.max_drop:g} points"
+        found.append(Gate("compare miou", row.label, drop <= limits.max_drop, detail))
+    return [gate for gate in found if gate]
+
+
+def _grown(
+    what: str, row: Row, new: float | None, old: float | None, tolerance: float, unit: str
+) -> Gate | None:
+    if not new or not old:
+        return None
+    detail = f"{what} {new:.2f} {unit}, was {old:.2f} ({new / old - 1:+.1%}, may {tolerance:+.0%})"
+    return Gate(f"compare {what}", row.label, new <= old * (1 + tolerance), detail)
+
+
+def other_machines(rows: Sequence[Row], earlier: Sequence[Row]) -> str:
+    """Return a warning when the earlier rows are of another CPU, else nothing."""
+    here = {str(row.machine.get("cpu", "unknown")) for row in rows}
+    there = {str(row.machine.get("cpu", "unknown")) for row in earlier}
+    if here == there:
+        return ""
+    return f"compared across machines: {', '.join(sorted(there))} before"
+
+
+def junit(gates: Sequence[Gate]) -> str:
+    """Return gates as JUnit XML, a test case each, for CI to show."""
+    failed = sum(not gate.passed for gate in gates)
+    cases = "".join(_case(gate) for gate in gates)
+    counts = f'tests="{len(gates)}" failures="{failed}" errors="0"'
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<testsuites {counts}>\n<testsuite name="seg-bench" {counts}>\n{cases}'
+        "</testsuite>\n</testsuites>\n"
+    )
+
+
+def _case(gate: Gate) -> str:
+    head = f"<testcase classname={quoteattr(gate.name)} name={quoteattr(gate.subject)}"
+    if gate.passed:
+        return f"{head}/>\n"
+    return f"{head}><failure message={quoteattr(gate.detail)}/></testcase>\n"

@@ -1,0 +1,145 @@
+"""Results: rows of one configuration put side by side, its name, and the verdict on all."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from roadseg.benchmarks.rows import Row, of_kind
+
+REAL_TIME_FPS = 30.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is known of one configuration.
+
+    label: its name in tables and plots, as short as tells it from the others.
+    main: the row that timed it (latency or pipeline), else its only row.
+    accuracy, soak: the rows of the same network, engine and size, if there are.
+    """
+
+    label: str
+    main: Row
+    accuracy: Row | None
+    soak: Row | None
+
+    @property
+    def p50(self) -> float | None:
+        """Median latency in milliseconds."""
+        return self.main.latency_ms.get("p50")
+
+    @property
+    def miou(self) -> float | None:
+        """The mIoU in percent."""
+        value = self.accuracy.miou if self.accuracy else None
+        return None if value is None else value * 100
+
+
+def identity(row: Row) -> tuple[Hashable, ...]:
+    """Return what makes two rows the same measurement, whatever the machine."""
+    how = tuple(str(row.options.get(name, "")) for name in ("threads", "frame_size"))
+    return (row.kind, *row.key, *how, row.options.get("pixel_format", ""))
+
+
+def results(rows: Sequence[Row]) -> list[Result]:
+    """Group rows into results, in the rows' order; of repeated measurements the last counts."""
+    accuracy = {row.key: row for row in of_kind(rows, "accuracy")}
+    soak = {(row.key, _cpu(row)): row for row in of_kind(rows, "soak")}
+    timed = {(identity(row), _cpu(row)): row for row in of_kind(rows, "latency", "pipeline")}
+    main = list(timed.values())
+    main += [row for key, row in accuracy.items() if key not in {row.key for row in main}]
+    seen = {(row.key, _cpu(row)) for row in main}
+    main += [row for key, row in soak.items() if key not in seen]
+    return [
+        Result(label, row, accuracy.get(row.key), soak.get((row.key, _cpu(row))))
+        for label, row in zip(labels(main), main, strict=True)
+    ]
+
+
+def labels(rows: Sequence[Row]) -> list[str]:
+    """Name each row by its model and by what is not the same for all rows."""
+    parts = [_parts(row) for row in rows]
+    differ = [len(set(column)) > 1 for column in zip(*parts, strict=True)]
+    return [
+        " · ".join(
+            word
+            for number, (word, differs) in enumerate(zip(part, differ, strict=True))
+            if word and (differs or number == 0)
+        )
+        for part in parts
+    ]
+
+
+def _parts(row: Row) -> tuple[str, ...]:
+    """Return what may tell a row from others, the model first."""
+    threads, frame = row.options.get("threads", 0), row.options.get("frame_size", "")
+    return (
+        row.model if row.model.endswith(row.precision) else f"{row.model} {row.precision}",
+        row.engine,
+        f"{row.width}×{row.height}",
+        f"{threads} threads" if threads else "",
+        f"frames {frame}" if frame and row.kind != "accuracy" else "",
+        str(row.options.get("pixel_format", "")) if row.kind != "accuracy" else "",
+        "pipeline" if row.kind == "pipeline" else "",
+        _cpu(row) if row.kind != "accuracy" else "",
+    )
+
+
+def _cpu(row: Row) -> str:
+    return str(row.machine.get("cpu", ""))
+
+
+def verdict(found: Sequence[Result]) -> list[str]:
+    """Say in a few sentences what the results show, the most useful first."""
+    timed = sorted((one for one in found if one.p50), key=lambda one: one.p50 or 0.0)
+    scored = sorted((one for one in found if one.miou is not None), key=lambda one: -_score(one))
+    return [
+        *_speed(timed),
+        *(_real_time(timed) if timed else []),
+        *_accuracy(scored, timed),
+        *_memory(found),
+    ]
+
+
+def _score(one: Result) -> float:
+    return one.miou or 0.0
+
+
+def _speed(timed: Sequence[Result]) -> list[str]:
+    if not timed:
+        return []
+    best = timed[0]
+    line = f"{best.label}: {best.p50:.1f} ms a frame (p50), {best.main.fps or 0:.0f} FPS"
+    if len(timed) == 1:
+        return [f"{line}."]
+    ratio = (timed[-1].p50 or 0.0) / (best.p50 or 1.0)
+    return [f"Fastest is {line}; {ratio:.1f} times as fast as {timed[-1].label}."]
+
+
+def _real_time(timed: Sequence[Result]) -> list[str]:
+    budget = 1000 / REAL_TIME_FPS
+    hold = [one for one in timed if one.main.latency_ms.get("p99", budget + 1) <= budget]
+    which = "It" if len(timed) == 1 else f"{len(hold)} of {len(timed)}"
+    verb = "holds" if hold or len(timed) > 1 else "does not hold"
+    return [f"{which} {verb} {REAL_TIME_FPS:.0f} FPS on 99 of 100 frames ({budget:.1f} ms)."]
+
+
+def _accuracy(scored: Sequence[Result], timed: Sequence[Result]) -> list[str]:
+    if not scored:
+        return []
+    best = scored[0]
+    line = f"Best accuracy is {_score(best):.1f} mIoU ({best.label})"
+    fastest = timed[0] if timed else None
+    if fastest and fastest.miou is not None and fastest is not best:
+        line += f"; the fastest has {_score(best) - _score(fastest):.1f} points less"
+    return [line + "."]
+
+
+def _memory(found: Sequence[Result]) -> list[str]:
+    soaked = [one.soak for one in found if one.soak]
+    if not soaked:
+        return []
+    worst = max(soaked, key=lambda row: float(row.soak["slope_mb_per_1000"]))
+    slope, allocated = worst.soak["slope_mb_per_1000"], worst.soak["allocated_kb"]
+    return [f"Memory changes by {slope:+.2f} MB in 1000 frames; {allocated:.0f} KB made per frame."]

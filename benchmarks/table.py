@@ -1,0 +1,103 @@
+"""The table of results: the same columns on the terminal, in Markdown and in HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from roadseg.benchmarks.results import Result
+
+Cell = Callable[[Result], str]
+
+
+def _latency(name: str) -> Cell:
+    return lambda one: _format(one.main.latency_ms.get(name), ".1f")
+
+
+def _stage(name: str) -> Cell:
+    return lambda one: _format(one.main.stages_ms.get(name), ".2f")
+
+
+def _age(name: str) -> Cell:
+    return lambda one: _format(one.main.age_ms.get(name), ".1f")
+
+
+def _format(value: float | None, how: str, factor: float = 1.0) -> str:
+    return "" if value is None else format(value * factor, how)
+
+
+# Header, unit, cell. The first columns are words, the others figures.
+COLUMNS: tuple[tuple[str, str, Cell], ...] = (
+    ("model", "", lambda one: one.main.model),
+    ("precision", "", lambda one: one.main.precision),
+    ("engine", "", lambda one: one.main.engine),
+    ("size", "", lambda one: f"{one.main.width}×{one.main.height}"),
+    ("p50", "ms", _latency("p50")),
+    ("p90", "ms", _latency("p90")),
+    ("p99", "ms", _latency("p99")),
+    ("max", "ms", _latency("max")),
+    ("FPS", "", lambda one: _format(one.main.fps, ".1f")),
+    ("preprocess", "ms", _stage("preprocess")),
+    ("infer", "ms", _stage("infer")),
+    ("decode", "ms", _stage("decode")),
+    ("age p50", "ms", _age("p50")),
+    ("age p99", "ms", _age("p99")),
+    ("memory", "MB", lambda one: _format(one.main.memory_mb, ".0f")),
+    ("mIoU", "%", lambda one: _format(one.miou, ".2f")),
+    ("pixels", "%", lambda one: _format(_pixel_accuracy(one), ".2f", 100)),
+    ("growth", "MB/1000", lambda one: _growth(one)),
+    ("n", "", lambda one: str(one.main.n or "")),
+)
+WORDS = 4
+MINUS = "\N{MINUS SIGN}"
+
+
+def _pixel_accuracy(one: Result) -> float | None:
+    return one.accuracy.pixel_accuracy if one.accuracy else None
+
+
+def _growth(one: Result) -> str:
+    if not one.soak:
+        return ""
+    return f"{one.soak.soak['slope_mb_per_1000']:+.2f}".replace("-", MINUS)
+
+
+def table(found: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
+    """Return headers (with units) and cells, without the columns that would be empty."""
+    columns = [
+        (f"{name} ({unit})" if unit else name, [cell(one) for one in found])
+        for name, unit, cell in COLUMNS
+    ]
+    full = [(header, cells) for header, cells in columns if any(cells)]
+    return [header for header, _ in full], [
+        list(row) for row in zip(*(cells for _, cells in full), strict=True)
+    ]
+
+
+def text_table(found: Sequence[Result]) -> str:
+    """Return the table in aligned columns for a terminal."""
+    headers, cells = table(found)
+    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+    lines = [
+        "  ".join(
+            word.ljust(width) if number < WORDS else word.rjust(width)
+            for number, (word, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in [headers, *cells]
+    ]
+    return "\n".join(lines)
+
+
+def one_line(one: Result) -> str:
+    """Return the result of a single configuration as one line."""
+    row = one.main
+    parts = [row.label]
+    if row.latency_ms:
+        timing = f"{row.latency_ms['p50']:.1f} ms p50, {row.latency_ms.get('p99', 0):.1f} ms p99"
+        parts.append(f"{timing}, {row.fps or 0:.1f} FPS")
+    if row.stages_ms:
+        parts.append(" + ".join(f"{name} {value:.1f}" for name, value in row.stages_ms.items()))
+    if one.miou is not None:
+        parts.append(f"mIoU {one.miou:.2f} %")
+    if row.memory_mb:
+        parts.append(f"{row.memory_mb:.0f} MB")
+    return " | ".join(parts)

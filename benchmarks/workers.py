@@ -1,0 +1,109 @@
+"""The parent's side of workers: start one per configuration, command it, end it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from roadseg.benchmarks.configuration import Configuration
+from roadseg.benchmarks.rows import Key
+from roadseg.runtime import errors
+from roadseg.runtime.errors import RoadsegError
+
+
+class WorkerHandle:
+    """A running worker; `about` is what it said of its configuration."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        # A session of its own: Ctrl-C reaches the parent alone, which then ends its workers.
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "roadseg.benchmarks.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        self.about: dict[str, Any] = {}
+
+    def open(self) -> None:
+        """Let it open its engine; raises the worker's error."""
+        self.about = self.ask(open=self.configuration.to_dict())
+
+    def ask(self, **command: Any) -> dict[str, Any]:
+        """Send a command and wait for its answer; raises the worker's error as it was."""
+        assert self.process.stdin and self.process.stdout
+        try:
+            self.process.stdin.write(json.dumps(command) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise RoadsegError(f"{self._name()}: its process ended with {self._how_it_ended()}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise _error(answer["error"], answer["message"])
+        return answer
+
+    @property
+    def key(self) -> Key:
+        """The key of its rows."""
+        about = self.about
+        size = (about["width"], about["height"])
+        return (self.configuration.model, about["engine"], about["precision"], *size)
+
+    def close(self) -> None:
+        """End the process and wait for it."""
+        with suppress(BrokenPipeError):
+            if self.process.stdin:
+                self.process.stdin.close()
+        try:
+            self.process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+
+    def _name(self) -> str:
+        return f"{self.configuration.model} on {self.configuration.engine}"
+
+    def _how_it_ended(self) -> str:
+        code = self.process.wait()
+        if code == -9:
+            return "signal 9 (out of memory?)"
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _error(name: str, message: str) -> RoadsegError:
+    """Rebuild a worker's error, so that it has the exit code of its class."""
+    kind = getattr(errors, name, RoadsegError)
+    error: RoadsegError = RoadsegError.__new__(kind)
+    Exception.__init__(error, message)
+    return error
+
+
+@contextmanager
+def open_workers(configurations: Sequence[Configuration]) -> Iterator[list[WorkerHandle]]:
+    """Start a worker for each configuration; end them all at the end, whatever happens.
+
+    Two that turn out the same ("auto" and the engine it chose) are measured once.
+    """
+    started: list[WorkerHandle] = []
+    try:
+        opened: dict[Key, WorkerHandle] = {}
+        for configuration in configurations:
+            handle = WorkerHandle(configuration)
+            started.append(handle)
+            handle.open()
+            if opened.setdefault(handle.key, handle) is not handle:
+                handle.close()
+        yield list(opened.values())
+    finally:
+        for handle in started:
+            handle.close()
