@@ -61,7 +61,8 @@ def parse_options(
     for entry in dataclasses.fields(kind):
         _add(parser, entry, hints[entry.name], _help(doc, entry.name), entry.name in positional)
     words = [_as_flag(word, names) for word in (sys.argv[1:] if argv is None else argv)]
-    return kind(**vars(parser.parse_args(words)))
+    values = vars(parser.parse_args(words))
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
 def _help(doc: str, name: str) -> str:
@@ -88,7 +89,11 @@ def _add(
     default = entry.default if factory is dataclasses.MISSING else factory()
     required = default is dataclasses.MISSING
     many, convert = _converter(hint)
-    shown = "" if required or default in (None, "", (), False) else f" (default: {_show(default)})"
+    shown = (
+        ""
+        if required or default in (None, "", (), False)
+        else f" (default: {_show(default)})".replace("%", "%%")
+    )
     options: dict[str, Any] = {"help": text + shown}
     if positional:
         options["nargs"] = ("+" if required else "*") if many else (None if required else "?")

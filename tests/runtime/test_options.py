@@ -81,3 +81,26 @@ def test_an_option_without_help_is_a_fault_of_the_class() -> None:
 
     with pytest.raises(TypeError, match="depth"):
         parse_options("seg-x", Bare, [])
+
+
+@dataclass(frozen=True)
+class Many:
+    """Do a thing to many.
+
+    models: what to do it to.
+    share: how much.
+    """
+
+    models: tuple[str, ...] = ()
+    share: str = "10%"
+
+
+def test_many_by_place_are_a_tuple() -> None:
+    assert parse_options("seg-x", Many, ["a", "b"], ["models"]) == Many(("a", "b"))
+    assert parse_options("seg-x", Many, [], ["models"]) == Many()
+
+
+def test_a_default_with_a_percent_sign_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_options("seg-x", Many, ["--help"], ["models"])
+    assert "(default: 10%)" in capsys.readouterr().out
