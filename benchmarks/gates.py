@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
@@ -15,13 +17,13 @@ class Share(float):
     """A share written as "80%", "80" or "0.8"; at most 1 is taken as it stands."""
 
     def __new__(cls, text: str | float) -> Share:
-        """Read it; raises ValueError for what is no share from 0 to 100 %."""
-        written = str(text).strip()
-        value = float(written.rstrip("%"))
-        if written.endswith("%") or value > 1:
+        """Read it; raises ArgumentTypeError for what is no share from 0 to 100 %."""
+        match = re.fullmatch(r"(\d+|\d*\.\d+)\s*(%?)", str(text).strip())
+        value = float(match[1]) if match else -1.0
+        if match and (match[2] or value > 1):
             value /= 100
         if not 0 <= value <= 1:
-            raise ValueError(f"{text} is not from 0 to 100 %")
+            raise argparse.ArgumentTypeError(f"'{text}' is not a share such as 10%")
         return super().__new__(cls, value)
 
     def __str__(self) -> str:

@@ -101,7 +101,9 @@ def _cards(found: Sequence[Result]) -> str:
 
 def _card(figure: str, unit: str, one: Result, found: Sequence[Result]) -> str:
     which = f"best: {one.label}" if len(found) > 1 else one.label
-    return f'<div class="card"><b>{figure} <small>{unit}</small></b><span>{escape(which)}</span></div>'
+    return (
+        f'<div class="card"><b>{figure} <small>{unit}</small></b><span>{escape(which)}</span></div>'
+    )
 
 
 def _section(title: str, content: str, style: str = "") -> str:
@@ -126,14 +128,19 @@ def _gates(gates: Sequence[Gate]) -> str:
         f'<td class="word">{escape(gate.detail)}</td></tr>'
         for gate in sorted(gates, key=lambda gate: gate.passed)
     )
-    return f'<div class="scroll"><table><tbody>{rows}</tbody></table></div>'
+    return f'<div class="scroll"><table class="gates"><tbody>{rows}</tbody></table></div>'
 
 
 def _table(found: Sequence[Result]) -> str:
     headers, cells = table(found)
-    head = "".join(_cell("th", number, word) for number, word in enumerate(headers))
+    head = "".join(
+        f"<th{_word(number)}>{escape(name)}<br><small>{escape(unit)}</small></th>"
+        for number, (name, unit) in enumerate(headers)
+    )
     body = "".join(
-        f"<tr>{''.join(_cell('td', number, word) for number, word in enumerate(row))}</tr>"
+        "<tr>"
+        + "".join(f"<td{_word(number)}>{escape(word)}</td>" for number, word in enumerate(row))
+        + "</tr>"
         for row in cells
     )
     return (
@@ -142,9 +149,8 @@ def _table(found: Sequence[Result]) -> str:
     )
 
 
-def _cell(tag: str, number: int, word: str) -> str:
-    style = ' class="word"' if number < WORDS else ""
-    return f"<{tag}{style}>{escape(word)}</{tag}>"
+def _word(number: int) -> str:
+    return ' class="word"' if number < WORDS else ""
 
 
 def _figures(found: Sequence[Result]) -> str:
@@ -177,7 +183,9 @@ def _provenance(rows: Sequence[Row]) -> str:
         for name, values in merged.items()
         if values
     )
-    commands = dict.fromkeys(str(row.options["command"]) for row in rows if "command" in row.options)
+    commands = dict.fromkeys(
+        str(row.options["command"]) for row in rows if "command" in row.options
+    )
     lines = "".join(f"<p><code>{escape(command)}</code></p>" for command in commands)
     return f'{lines}<table class="facts"><tbody>{cells}</tbody></table><p class="note">{NOTE}</p>'
 

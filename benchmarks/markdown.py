@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from roadseg.benchmarks.gates import Gate
 from roadseg.benchmarks.results import Result, results, verdict
 from roadseg.benchmarks.rows import Row
-from roadseg.benchmarks.table import WORDS, table
+from roadseg.benchmarks.table import WORDS, one_line_headers
 
 
 def markdown_report(rows: Sequence[Row], gates: Sequence[Gate] = ()) -> str:
     """Return the report as Markdown: verdict, gates, results, classes, machine."""
     found = results(rows)
-    headers, cells = table(found)
+    headers, cells = one_line_headers(found)
     parts = ["# roadseg benchmark", "\n".join(f"- {line}" for line in verdict(found))]
     if gates:
         missed = [f"- missed: {gate}" for gate in gates if not gate.passed]

@@ -21,13 +21,14 @@ def latency_histograms(found: Sequence[Result]) -> str:
     """Return a histogram of every result's samples, each on its own scale of milliseconds."""
     shown = [one for one in found if one.main.samples_ms]
     step = 124
-    body = []
-    for order, one in enumerate(shown):
-        body.append(f'<g transform="translate(0 {order * step})">{_histogram(one, order)}</g>')
+    body = [
+        f'<g transform="translate(0 {place * step})">{_histogram(one)}</g>'
+        for place, one in enumerate(shown)
+    ]
     return svg.plot(len(shown) * step, body, "Latency histogram per configuration")
 
 
-def _histogram(one: Result, order: int) -> str:
+def _histogram(one: Result) -> str:
     samples = sorted(one.main.samples_ms)
     low, high, beyond = _span(samples)
     axis, base = Axis(low, high, 14, RIGHT), 92
@@ -41,7 +42,7 @@ def _histogram(one: Result, order: int) -> str:
         edge = low + (high - low) * place / BINS
         title = f"{edge:.2f} to {edge + (high - low) / BINS:.2f} ms: {count} of {len(samples)}"
         bar = (14 + place * width + 0.5, base - tall, width - 1, tall)
-        parts.append(svg.rect(*bar, f"c{order % COLORS}", title, 1) if count else "")
+        parts.append(svg.rect(*bar, _color(one), title, 1) if count else "")
     parts += _percentile_marks(one, axis, base)
     if beyond:
         parts.append(svg.text(RIGHT, 14, f"{beyond} beyond {high:.0f} ms →", "tick", "end"))
@@ -78,7 +79,7 @@ def stage_bars(found: Sequence[Result]) -> str:
     longest = max(max(one.p50 or 0, sum(one.main.stages_ms.values())) for one in shown)
     axis = Axis(0, max(longest, budget if longest > budget / 3 else 0) * 1.12, 14, RIGHT)
     base = 30 + len(shown) * 40
-    body = [_legend(STAGES, "s"), svg.bottom_axis(axis, base, 24, "ms")]
+    body = [_stage_legend(), svg.bottom_axis(axis, base, 24, "ms")]
     for order, one in enumerate(shown):
         top = 30 + order * 40
         body.append(svg.text(14, top + 11, one.label, "label"))
@@ -101,13 +102,28 @@ def _stack(one: Result, axis: Axis, top: float) -> list[str]:
     return parts
 
 
-def _legend(names: Sequence[str], style: str) -> str:
+def _stage_legend() -> str:
     parts, x = [], 14.0
-    for number, name in enumerate(names):
-        parts.append(svg.rect(x, 4, 10, 10, f"{style}{number}", radius=2))
+    for number, name in enumerate(STAGES):
+        parts.append(svg.rect(x, 4, 10, 10, f"s{number}", radius=2))
         parts.append(svg.text(x + 14, 13, name, "tick"))
         x += 26 + 6.2 * len(name)
     return "".join(parts)
+
+
+def _color(one: Result) -> str:
+    return f"c{one.order % COLORS}"
+
+
+def _legend(shown: Sequence[Result], left: float = 14) -> tuple[list[str], float]:
+    """Return a line per result and the place below them; a single result needs none."""
+    if len(shown) == 1:
+        return [], 8.0
+    parts = []
+    for place, one in enumerate(shown):
+        parts.append(svg.rect(left, 4 + place * 16, 10, 10, _color(one), radius=2))
+        parts.append(svg.text(left + 15, 13 + place * 16, one.label, "tick"))
+    return parts, 14.0 + 16 * len(shown)
 
 
 def class_bars(found: Sequence[Result]) -> str:
@@ -140,34 +156,29 @@ def _bars(
     description: str,
 ) -> str:
     """Return horizontal bars from 0 to 100 %, grouped by name."""
-    left = 22 + 6.4 * max(4, *(len(name[:18]) for name in names))
+    left = 24 + 7.3 * max(4, *(len(name[:16]) for name in names))
     thick = 13 if len(shown) == 1 else 9
     step = thick * len(shown) + 9
-    top = 8 if len(shown) == 1 else 14 + 16 * len(shown)
+    body, top = _legend(shown)
     base = top + step * len(names)
     axis = Axis(0, 100, left, RIGHT - 32)
-    body = [svg.bottom_axis(axis, base, top, "%")]
-    for order, one in enumerate(shown if len(shown) > 1 else ()):
-        body.append(svg.rect(14, 4 + order * 16, 10, 10, f"c{order % COLORS}", radius=2))
-        body.append(svg.text(28, 13 + order * 16, one.label, "tick"))
+    body.append(svg.bottom_axis(axis, base, top, "%"))
     for place, name in enumerate(names):
         y = top + place * step + 4
         middle = y + thick * len(shown) / 2 + 4
-        body.append(svg.text(left - 8, middle, name[:18], "label", "end"))
+        body.append(svg.text(left - 8, middle, name[:16], "label", "end"))
         for order, one in enumerate(shown):
-            body += _bar(axis, y + order * thick, thick, values(one).get(name), one.label, order)
+            body += _bar(axis, y + order * thick, thick, values(one).get(name), one)
     return svg.plot(base + 22, body, description)
 
 
-def _bar(
-    axis: Axis, y: float, thick: float, share: float | None, label: str, order: int
-) -> list[str]:
+def _bar(axis: Axis, y: float, thick: float, share: float | None, one: Result) -> list[str]:
     if share is None:
-        return [svg.text(axis.start + 4, y + thick - 1.5, "does not occur", "tick")]
+        return [svg.text(axis.start + 4, y + thick - 1.5, "does not occur", "small")]
     x, percent = axis(share * 100), f"{share * 100:.1f}"
-    title = f"{label}: {percent} %"
+    title = f"{one.label}: {percent} %"
     return [
-        svg.rect(axis.start, y, x - axis.start, thick - 1, f"c{order % COLORS}", title, 1),
+        svg.rect(axis.start, y, x - axis.start, thick - 1, _color(one), title, 1),
         svg.text(x + 4, y + thick - 2, percent, "small"),
     ]
 
@@ -177,25 +188,27 @@ def accuracy_against_speed(found: Sequence[Result]) -> str:
     shown = [one for one in found if one.miou is not None and one.main.fps]
     points = [(float(one.main.fps or 0), float(one.miou or 0)) for one in shown]
     speeds, scores = zip(*points, strict=True)
+    body, legend = _legend(shown)
+    top, base = legend + 18, legend + 240
     x = Axis(0, max(*speeds, REAL_TIME_FPS) * 1.1, 46, RIGHT)
     pad = max(1.0, (max(scores) - min(scores)) * 0.2)
-    y = Axis(max(0, min(scores) - pad), min(100, max(scores) + pad), 262, 22)
-    body = [svg.bottom_axis(x, 262, 22, "FPS"), *_left_axis(y)]
-    body.append(svg.line(x(REAL_TIME_FPS), 22, x(REAL_TIME_FPS), 262, "mark"))
-    body.append(svg.text(x(REAL_TIME_FPS), 16, "30 FPS", "tick", "middle"))
-    front = [(x(speed), y(score)) for speed, score in _pareto(points)]
-    body.append(svg.path(front, "front"))
-    places = [(x(speed), y(score)) for speed, score in points]
-    body += _named_dots(shown, places)
-    return svg.plot(286, body, "Accuracy against speed")
+    y = Axis(max(0, min(scores) - pad), min(100, max(scores) + pad), base, top)
+    body += [svg.bottom_axis(x, base, top, "FPS"), _left_axis(y, "% mIoU")]
+    body.append(svg.line(x(REAL_TIME_FPS), top, x(REAL_TIME_FPS), base, "mark"))
+    body.append(svg.text(x(REAL_TIME_FPS), top - 5, "30 FPS", "tick", "middle"))
+    body.append(svg.path([(x(speed), y(score)) for speed, score in _pareto(points)], "front"))
+    for one, (speed, score) in zip(shown, points, strict=True):
+        title = f"{one.label}: {speed:.1f} FPS, {score:.2f} % mIoU"
+        body.append(svg.circle(x(speed), y(score), 6, f"{_color(one)} dot", title))
+    return svg.plot(base + 22, body, "Accuracy against speed")
 
 
-def _left_axis(axis: Axis) -> list[str]:
-    parts = [svg.text(8, 14, "% mIoU", "tick")]
+def _left_axis(axis: Axis, unit: str) -> str:
+    parts = [svg.text(8, axis.end - 5, unit, "tick")]
     for tick in axis.ticks(5):
         parts.append(svg.line(46, axis(tick), RIGHT, axis(tick)))
         parts.append(svg.text(40, axis(tick) + 4, svg.number(tick), "tick", "end"))
-    return parts
+    return "".join(parts)
 
 
 def _pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -208,42 +221,17 @@ def _pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return front[::-1]
 
 
-def _named_dots(shown: Sequence[Result], places: Sequence[tuple[float, float]]) -> list[str]:
-    """Draw dots and their names, a name moved down where it would lie on another."""
-    parts: list[str] = []
-    taken: list[tuple[float, float]] = []
-    order = sorted(range(len(shown)), key=lambda number: places[number][1])
-    for number in order:
-        (x, y), one = places[number], shown[number]
-        title = f"{one.label}: {one.main.fps:.1f} FPS, {one.miou:.2f} % mIoU"
-        parts.append(svg.circle(x, y, 5.5, f"c{number % COLORS} dot", title))
-        right = x < WIDTH * 0.55
-        down = y + 4
-        while any(abs(down - other) < 13 and abs(x - at) < 220 for at, other in taken):
-            down += 13
-        taken.append((x, down))
-        parts.append(svg.text(x + (9 if right else -9), down, one.label, "label halo",
-                              "start" if right else "end"))
-    return parts
-
-
 def memory_over_frames(found: Sequence[Result]) -> str:
     """Return resident memory over the frames of each soak."""
     shown = [one for one in found if one.soak]
     series = [one.soak.soak["rss_mb"] for one in shown if one.soak]
     every = list(itertools.chain.from_iterable(series))
-    highest = max(rss for _, rss in every)
-    top = 14 + 16 * len(shown)
+    body, legend = _legend(shown)
+    top, base = legend + 18, legend + 200
     x = Axis(0, max(frame for frame, _ in every), 46, RIGHT)
-    y = Axis(0, highest * 1.15, 190 + top, top)
-    body = [svg.bottom_axis(x, 190 + top, top, "frames", 4)]
-    for tick in y.ticks(4):
-        body.append(svg.line(46, y(tick), RIGHT, y(tick)))
-        body.append(svg.text(40, y(tick) + 4, svg.number(tick), "tick", "end"))
-    body.append(svg.text(8, top - 4, "MB", "tick"))
-    for order, (one, samples) in enumerate(zip(shown, series, strict=True)):
-        body.append(svg.rect(46, 4 + order * 16, 10, 10, f"c{order % COLORS}", radius=2))
-        body.append(svg.text(60, 13 + order * 16, one.label, "tick"))
+    y = Axis(0, max(rss for _, rss in every) * 1.15, base, top)
+    body += [svg.bottom_axis(x, base, top, "frames", 4), _left_axis(y, "MB")]
+    for one, samples in zip(shown, series, strict=True):
         places = [(x(frame), y(rss)) for frame, rss in samples]
-        body.append(svg.path(places, f"stroke{order % COLORS}"))
-    return svg.plot(214 + top, body, "Resident memory over frames")
+        body.append(svg.path(places, f"stroke{one.order % COLORS}"))
+    return svg.plot(base + 22, body, "Resident memory over frames")

@@ -15,11 +15,13 @@ class Result:
     """What is known of one configuration.
 
     label: its name in tables and plots, as short as tells it from the others.
+    order: its place among the results, which decides its colour in plots.
     main: the row that timed it (latency or pipeline), else its only row.
     accuracy, soak: the rows of the same network, engine and size, if there are.
     """
 
     label: str
+    order: int
     main: Row
     accuracy: Row | None
     soak: Row | None
@@ -52,8 +54,8 @@ def results(rows: Sequence[Row]) -> list[Result]:
     seen = {(row.key, _cpu(row)) for row in main}
     main += [row for key, row in soak.items() if key not in seen]
     return [
-        Result(label, row, accuracy.get(row.key), soak.get((row.key, _cpu(row))))
-        for label, row in zip(labels(main), main, strict=True)
+        Result(label, order, row, accuracy.get(row.key), soak.get((row.key, _cpu(row))))
+        for order, (label, row) in enumerate(zip(labels(main), main, strict=True))
     ]
 
 
@@ -77,7 +79,7 @@ def _parts(row: Row) -> tuple[str, ...]:
     return (
         row.model if row.model.endswith(row.precision) else f"{row.model} {row.precision}",
         row.engine,
-        f"{row.width}×{row.height}",
+        f"{row.width}x{row.height}",
         f"{threads} threads" if threads else "",
         f"frames {frame}" if frame and row.kind != "accuracy" else "",
         str(row.options.get("pixel_format", "")) if row.kind != "accuracy" else "",
@@ -120,9 +122,11 @@ def _speed(timed: Sequence[Result]) -> list[str]:
 def _real_time(timed: Sequence[Result]) -> list[str]:
     budget = 1000 / REAL_TIME_FPS
     hold = [one for one in timed if one.main.latency_ms.get("p99", budget + 1) <= budget]
-    which = "It" if len(timed) == 1 else f"{len(hold)} of {len(timed)}"
-    verb = "holds" if hold or len(timed) > 1 else "does not hold"
-    return [f"{which} {verb} {REAL_TIME_FPS:.0f} FPS on 99 of 100 frames ({budget:.1f} ms)."]
+    if len(timed) == 1:
+        which = "It holds" if hold else "It does not hold"
+    else:
+        which = f"{len(hold)} of {len(timed)} hold"
+    return [f"{which} {REAL_TIME_FPS:.0f} FPS with p99 (at most {budget:.1f} ms)."]
 
 
 def _accuracy(scored: Sequence[Result], timed: Sequence[Result]) -> list[str]:
@@ -142,4 +146,6 @@ def _memory(found: Sequence[Result]) -> list[str]:
         return []
     worst = max(soaked, key=lambda row: float(row.soak["slope_mb_per_1000"]))
     slope, allocated = worst.soak["slope_mb_per_1000"], worst.soak["allocated_kb"]
-    return [f"Memory changes by {slope:+.2f} MB in 1000 frames; {allocated:.0f} KB made per frame."]
+    return [
+        f"Memory changes by {slope:+.2f} MB in 1000 frames; {allocated:.0f} KB allocated per frame."
+    ]

@@ -71,10 +71,10 @@ class Row:
 
     @property
     def label(self) -> str:
-        """The configuration in words: "mobileunet int8 · onnxruntime · 1024×512"."""
+        """The configuration in words: "mobileunet int8 · onnxruntime · 1024x512"."""
         named = self.model.endswith(self.precision)
         model = self.model if named else f"{self.model} {self.precision}"
-        return f"{model} · {self.engine} · {self.width}×{self.height}"
+        return f"{model} · {self.engine} · {self.width}x{self.height}"
 
     def to_json(self) -> str:
         """Return the row as one line of JSON, the schema first."""
@@ -101,9 +101,7 @@ class Row:
 
 
 def _number(value: Any) -> bool:
-    return (
-        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    )
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _natural(value: Any) -> bool:

@@ -1,8 +1,26 @@
 """The style of the HTML report: light or dark as the reader's system is, and fit for a phone."""
 
 _COLORS = {
-    "light": ("#2f74d0", "#e07b1a", "#149a85", "#c9478f", "#7a63d2", "#a58a0c", "#d6453a", "#6b7785"),
-    "dark": ("#5b9bf0", "#f39a45", "#2fc2ab", "#e873b3", "#a08cf2", "#cfb53a", "#f0746a", "#98a4b3"),
+    "light": (
+        "#2f74d0",
+        "#e07b1a",
+        "#149a85",
+        "#c9478f",
+        "#7a63d2",
+        "#a58a0c",
+        "#d6453a",
+        "#6b7785",
+    ),
+    "dark": (
+        "#5b9bf0",
+        "#f39a45",
+        "#2fc2ab",
+        "#e873b3",
+        "#a08cf2",
+        "#cfb53a",
+        "#f0746a",
+        "#98a4b3",
+    ),
 }
 _STAGES = {"light": ("#9db7d8", "#2f74d0", "#149a85"), "dark": ("#51698c", "#5b9bf0", "#2fc2ab")}
 
@@ -22,21 +40,23 @@ CSS = (
     ":root{color-scheme:light dark;--page:#f5f6f8;--card:#fff;--ink:#17202b;--soft:#5c6875;"
     "--rule:#e2e6eb;--good:#12805c;--bad:#c62f2f;" + _variables("light") + "}"
     "@media(prefers-color-scheme:dark){:root{--page:#0f1318;--card:#181e25;--ink:#e8edf2;"
-    "--soft:#98a4b1;--rule:#2b333d;--good:#3ecf9b;--bad:#ff7b72;" + _variables("dark") + "}}"
+    "--soft:#98a4b1;--rule:#2b333d;--good:#3ecf9b;--bad:#ff7b72;"
+    + _variables("dark")
+    + "}}"
     + _CLASSES
     + """
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
-main{max-width:1080px;margin:0 auto;padding:28px 16px 48px}
+main{max-width:1180px;margin:0 auto;padding:28px 16px 48px}
 header p{margin:2px 0 0;color:var(--soft)}
 h1{font-size:24px;line-height:1.2;margin:0;letter-spacing:-.01em}
 h2{font-size:16px;margin:0 0 10px}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:12px;padding:16px;
 min-width:0}
-section,.figures{margin-top:16px}
-.figures{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));
-align-items:start}
+section,.figures{margin-top:16px}.figures+section{margin-top:0}
+.figures{columns:2 400px;column-gap:16px}
+.figures .card{break-inside:avoid;margin-bottom:16px}
 .cards{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));
 margin-top:18px}
 .cards .card{padding:12px 14px}
@@ -47,12 +67,14 @@ margin-top:18px}
 .verdict p{margin:0 0 4px}.verdict p:last-child{margin:0}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:14px}
-th,td{padding:7px 10px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule)}
-th{color:var(--soft);font-weight:600;font-size:12.5px}
+th,td{padding:7px 8px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule)}
+th{color:var(--soft);font-weight:600;font-size:12.5px;line-height:1.25;vertical-align:top}
+th small{font-weight:400}
 tr:last-child td{border-bottom:0}
 .word{text-align:left}
 thead .word:first-child,tbody .word:first-child{position:sticky;left:0;background:var(--card);
 font-weight:600}
+.gates td:last-child{white-space:normal;min-width:200px}
 .facts th{text-align:left;width:1%}.facts td{text-align:left;white-space:normal;
 overflow-wrap:anywhere}
 .good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}

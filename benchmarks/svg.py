@@ -73,7 +73,9 @@ def path(points: Sequence[tuple[float, float]], style: str) -> str:
 
 def circle(x: float, y: float, radius: float, style: str, title: str = "") -> str:
     """Return a dot."""
-    return f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{radius}" class="{style}">{_title(title)}</circle>'
+    return (
+        f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{radius}" class="{style}">{_title(title)}</circle>'
+    )
 
 
 def bottom_axis(axis: Axis, y: float, top: float, unit: str = "", count: int = 5) -> str:
@@ -83,7 +85,9 @@ def bottom_axis(axis: Axis, y: float, top: float, unit: str = "", count: int = 5
     for tick in ticks:
         words = number(tick) + (f" {unit}" if unit and tick == ticks[-1] else "")
         parts.append(line(axis(tick), top, axis(tick), y))
-        parts.append(text(axis(tick), y + 14, words, "tick", "middle"))
+        crowded = axis(tick) + 3.5 * len(words) > WIDTH
+        x, anchor = (WIDTH - 2, "end") if crowded else (axis(tick), "middle")
+        parts.append(text(x, y + 14, words, "tick", anchor))
     return "".join(parts)
 
 

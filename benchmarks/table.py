@@ -30,7 +30,7 @@ COLUMNS: tuple[tuple[str, str, Cell], ...] = (
     ("model", "", lambda one: one.main.model),
     ("precision", "", lambda one: one.main.precision),
     ("engine", "", lambda one: one.main.engine),
-    ("size", "", lambda one: f"{one.main.width}×{one.main.height}"),
+    ("size", "", lambda one: f"{one.main.width}x{one.main.height}"),
     ("p50", "ms", _latency("p50")),
     ("p90", "ms", _latency("p90")),
     ("p99", "ms", _latency("p99")),
@@ -61,21 +61,24 @@ def _growth(one: Result) -> str:
     return f"{one.soak.soak['slope_mb_per_1000']:+.2f}".replace("-", MINUS)
 
 
-def table(found: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
-    """Return headers (with units) and cells, without the columns that would be empty."""
-    columns = [
-        (f"{name} ({unit})" if unit else name, [cell(one) for one in found])
-        for name, unit, cell in COLUMNS
-    ]
+def table(found: Sequence[Result]) -> tuple[list[tuple[str, str]], list[list[str]]]:
+    """Return headers (name, unit) and cells, without the columns that would be empty."""
+    columns = [((name, unit), [cell(one) for one in found]) for name, unit, cell in COLUMNS]
     full = [(header, cells) for header, cells in columns if any(cells)]
     return [header for header, _ in full], [
         list(row) for row in zip(*(cells for _, cells in full), strict=True)
     ]
 
 
+def one_line_headers(found: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
+    """Return the table with its units in the headers: "p50 (ms)"."""
+    headers, cells = table(found)
+    return [f"{name} ({unit})" if unit else name for name, unit in headers], cells
+
+
 def text_table(found: Sequence[Result]) -> str:
     """Return the table in aligned columns for a terminal."""
-    headers, cells = table(found)
+    headers, cells = one_line_headers(found)
     widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
     lines = [
         "  ".join(

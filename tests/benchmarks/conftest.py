@@ -63,7 +63,9 @@ def soak(slope: float = 0.01, **changes: Any) -> Row:
     names = {"engine": "onnxruntime", "precision": "float32", "width": 1024, "height": 512}
     rss = [[frame, 150 + slope * frame / 1000] for frame in range(0, 2001, 100)]
     values = {"rss_mb": rss, "slope_mb_per_1000": slope, "allocated_kb": 3.0, "frame_kb": 512.0}
-    return Row("soak", "mobileunet", n=2000, soak=values, **{**names, "machine": MACHINE, **changes})
+    return Row(
+        "soak", "mobileunet", n=2000, soak=values, **{**names, "machine": MACHINE, **changes}
+    )
 
 
 @pytest.fixture

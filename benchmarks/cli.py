@@ -1,0 +1,185 @@
+"""seg-bench: measure speed, memory and accuracy of artefacts; report; hold them to gates."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from roadseg.benchmarks.gates import Gate, Limits, Share, check_limits, compare, other_machines
+from roadseg.benchmarks.outputs import Outputs
+from roadseg.benchmarks.results import results
+from roadseg.benchmarks.rows import Row, read_rows
+from roadseg.benchmarks.table import one_line, text_table
+from roadseg.runtime.errors import UsageError, run_cli
+from roadseg.runtime.options import Size, parse_options
+
+REPORT = "report"
+TOLERANCE = Share("10%")
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """Measure speed, memory and accuracy of models, side by side. With `report ROWS…` in place of
+    models: make reports from rows that were measured before.
+
+    models: paths of artefacts or names of shipped networks.
+    engine: engines to measure on.
+    size: input sizes of the network; the model's own when not given.
+    frame_size: size of the frames that are segmented; the network's input when not given.
+    format: pixel format of the frames, BGR or NV12.
+    data: data set to measure accuracy on, as seg-data takes it.
+    split: which split of it.
+    n: frames that are timed for each configuration.
+    warmup: frames before them that are not.
+    threads: threads of the engine; 0 leaves it to the engine.
+    soak: run this many more frames and watch memory.
+    out: folder for all reports under their standard names.
+    jsonl: write rows here, one line of JSON per measurement.
+    markdown: write a Markdown report here.
+    html: write an HTML report here, one file.
+    json: write a short summary for CI here.
+    junit: write the gates as JUnit XML here.
+    min_fps: gate: frames a second of every configuration.
+    max_p99: gate: p99 of latency in milliseconds.
+    min_miou: gate: mIoU, such as 70% (needs --data).
+    max_growth: gate: growth of memory in MB per 1000 frames (needs --soak).
+    compare: gate: rows of an earlier run; slower, larger or less accurate than there is missed.
+    tolerance: how much slower or larger than the earlier run is still the same.
+    max_drop: how many points of mIoU less than the earlier run is still the same.
+    """
+
+    models: tuple[str, ...] = ()
+    engine: tuple[str, ...] = ("auto",)
+    size: tuple[Size, ...] = ()
+    frame_size: Size | None = None
+    format: str = "BGR"
+    data: str = ""
+    split: str = "val"
+    n: int = 50
+    warmup: int = 10
+    threads: int = 0
+    soak: int = 0
+    out: str = ""
+    jsonl: str = ""
+    markdown: str = ""
+    html: str = ""
+    json: str = ""
+    junit: str = ""
+    min_fps: float | None = None
+    max_p99: float | None = None
+    min_miou: Share | None = None
+    max_growth: float | None = None
+    compare: str = ""
+    tolerance: Share = TOLERANCE
+    max_drop: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check what no measurement could be made with."""
+        for name, least in (("n", 1), ("warmup", 0), ("threads", 0), ("soak", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"--{name} is {getattr(self, name)}: use {least} or more")
+        if not self.engine:
+            raise UsageError("--engine names no engine")
+        if not self.reporting and self.min_miou is not None and not self.data:
+            raise UsageError("--min-miou needs --data: there is nothing to hold to it")
+        if not self.reporting and self.max_growth is not None and not self.soak:
+            raise UsageError("--max-growth needs --soak: there is nothing to hold to it")
+        if self.models == (REPORT,):
+            raise UsageError("report: name a file of rows, such as seg-bench report rows.jsonl")
+
+    @property
+    def reporting(self) -> bool:
+        """Whether rows are read instead of measured."""
+        return bool(self.models) and self.models[0] == REPORT
+
+    @property
+    def limits(self) -> Limits:
+        """What rows must reach."""
+        return Limits(
+            *(self.min_fps, self.max_p99, self.min_miou),
+            *(self.max_growth, self.tolerance, self.max_drop),
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run seg-bench; return its exit code: 1 when a gate was missed."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    return run_cli("seg-bench", lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
+    options = parse_options("seg-bench", BenchOptions, words, positional=("models",))
+    outputs = Outputs.named(
+        options.out,
+        **{name: getattr(options, name) for name in ("jsonl", "markdown", "html", "json", "junit")},
+    )
+    earlier = read_rows(options.compare) if options.compare else []
+    if options.reporting:
+        rows = [row for path in options.models[1:] for row in read_rows(path)]
+        outputs.check()
+    else:
+        rows = _measure(options, outputs, words)
+    gates = _gates(rows, earlier, options)
+    outputs.write(rows, gates)
+    _print_results(rows)
+    _print_next(options, outputs)
+    return _print_gates(gates)
+
+
+def _measure(options: BenchOptions, outputs: Outputs, words: Sequence[str]) -> list[Row]:
+    from roadseg.benchmarks.configuration import combine
+    from roadseg.benchmarks.machine import machine, versions
+    from roadseg.benchmarks.measure import measure
+    from roadseg.runtime.shipped import DEFAULT_MODEL
+
+    configurations = combine(
+        *(options.models or (DEFAULT_MODEL,), options.engine, options.size),
+        frame_size=options.frame_size,
+        pixel_format=options.format,
+        threads=options.threads,
+    )
+    outputs.check()
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    about = {
+        "machine": machine(),
+        "versions": versions(),
+        "options": {"command": shlex.join(["seg-bench", *words]), "started": started},
+    }
+    return measure(configurations, options, about)
+
+
+def _gates(rows: Sequence[Row], earlier: Sequence[Row], options: BenchOptions) -> list[Gate]:
+    gates = check_limits(rows, options.limits)
+    if earlier:
+        if warning := other_machines(rows, earlier):
+            print(f"seg-bench: {warning}", file=sys.stderr)
+        gates += compare(rows, earlier, options.limits)
+    return gates
+
+
+def _print_results(rows: Sequence[Row]) -> None:
+    found = results(rows)
+    print(one_line(found[0]) if len(found) == 1 else text_table(found))
+
+
+def _print_next(options: BenchOptions, outputs: Outputs) -> None:
+    if outputs.paths:
+        print(f"reports: {', '.join(map(str, outputs.paths))}")
+    models = shlex.join(options.models)
+    if outputs.jsonl and not options.reporting:
+        again = f"seg-bench {models} --compare {shlex.quote(str(outputs.jsonl))}"
+        print(f"next: after a change, {' '.join(again.split())}")
+    elif not outputs.paths:
+        print(f"next: {' '.join(f'seg-bench {models} --out bench'.split())}")
+
+
+def _print_gates(gates: Sequence[Gate]) -> int:
+    missed = [gate for gate in gates if not gate.passed]
+    for gate in missed:
+        print(f"seg-bench: missed: {gate}", file=sys.stderr)
+    if gates and not missed:
+        print(f"gates: all {len(gates)} passed")
+    return 1 if missed else 0

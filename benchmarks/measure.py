@@ -1,0 +1,55 @@
+"""One session: latency and soak in workers, then accuracy where there is data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from roadseg.benchmarks.configuration import Configuration
+from roadseg.benchmarks.latency import measure_latency
+from roadseg.benchmarks.progress import Progress
+from roadseg.benchmarks.rows import Row
+from roadseg.benchmarks.soak import measure_soak
+from roadseg.benchmarks.workers import open_workers
+
+if TYPE_CHECKING:
+    from roadseg.benchmarks.cli import BenchOptions
+    from roadseg.data import Dataset
+
+
+def measure(
+    configurations: Sequence[Configuration], options: BenchOptions, about: dict[str, Any]
+) -> list[Row]:
+    """Measure all that the options ask for; `about` has machine, versions and options of rows."""
+    progress = Progress()
+    # Opened before the engines: a data set that cannot be read should not cost a measurement.
+    dataset = _open_data(options) if options.data else None
+    try:
+        with open_workers(configurations) as workers:
+            rows = measure_latency(workers, options.n, options.warmup, progress, **about)
+            if options.soak:
+                rows += measure_soak(workers, options.soak, progress, **about)
+        if dataset:
+            rows += _score(configurations, dataset, options, progress, about)
+        return rows
+    finally:
+        progress.clear()
+
+
+def _open_data(options: BenchOptions) -> Dataset:
+    from roadseg.data import open_dataset
+
+    return open_dataset(options.data, options.split)
+
+
+def _score(
+    configurations: Sequence[Configuration],
+    dataset: Dataset,
+    options: BenchOptions,
+    progress: Progress,
+    about: dict[str, Any],
+) -> list[Row]:
+    from roadseg.benchmarks.accuracy import measure_accuracy
+
+    scored = {**about["options"], "data": options.data, "split": options.split}
+    return measure_accuracy(configurations, dataset, progress, **{**about, "options": scored})
