@@ -22,8 +22,8 @@ TOLERANCE = Share("10%")
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """Measure speed, memory and accuracy of models, side by side. With `report ROWS…` in place of
-    models: make reports from rows that were measured before.
+    """Measure speed, memory and accuracy of models, side by side. `seg-bench report ROWS…` makes
+    reports of rows that were measured before, and holds them to gates.
 
     models: paths of artefacts or names of shipped networks.
     engine: engines to measure on.

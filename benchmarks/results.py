@@ -80,7 +80,7 @@ def _parts(row: Row) -> tuple[str, ...]:
         row.model if row.model.endswith(row.precision) else f"{row.model} {row.precision}",
         row.engine,
         f"{row.width}x{row.height}",
-        f"{threads} threads" if threads else "",
+        f"threads {threads}" if threads else "",
         f"frames {frame}" if frame and row.kind != "accuracy" else "",
         str(row.options.get("pixel_format", "")) if row.kind != "accuracy" else "",
         "pipeline" if row.kind == "pipeline" else "",

@@ -124,6 +124,14 @@ def _table(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _soak(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    *figures, samples = value.get("slope_mb_per_1000", 0), value.get("rss_mb", [])
+    pairs = isinstance(samples, list) and all(_samples(one) and len(one) == 2 for one in samples)
+    return pairs and all(map(_number, [*figures, value.get("allocated_kb", 0)]))
+
+
 _Check = tuple[Callable[[Any], bool], str]
 _CHECKS: dict[str, _Check] = {
     "kind": (lambda value: value in KINDS, f"one of {', '.join(KINDS)}"),
@@ -133,8 +141,14 @@ _CHECKS: dict[str, _Check] = {
         ("latency_ms", "stages_ms", "age_ms", "iou", "groups"), (_numbers, "numbers by name")
     ),
     **dict.fromkeys(("fps", "memory_mb", "miou", "pixel_accuracy"), (_number, "a number")),
-    **dict.fromkeys(("soak", "machine", "versions", "options"), (_table, "values by name")),
+    "soak": (_soak, "the figures of a soak"),
+    **dict.fromkeys(("machine", "versions", "options"), (_table, "values by name")),
     "samples_ms": (_samples, "a list of numbers"),
+}
+# What reports take for granted in a row of a kind.
+_NEEDED = {
+    "latency": ("latency_ms", ("p50",)),
+    "soak": ("soak", ("slope_mb_per_1000", "rss_mb", "allocated_kb")),
 }
 _REQUIRED = ("kind", "model", "engine", "precision", "width", "height")
 
@@ -157,9 +171,10 @@ def _check_values(values: dict[str, Any], where: str) -> None:
         fits, wanted = _CHECKS[name]
         if not fits(value):
             raise UsageError(f"{where}: '{name}' is {str(value)[:40]!r}, not {wanted}")
-    needed = "latency_ms" if values["kind"] == "latency" else None
-    if needed and "p50" not in values.get(needed, {}):
-        raise UsageError(f"{where}: a row of kind latency has no latency_ms.p50")
+    table, names = _NEEDED.get(values["kind"], ("", ()))
+    for name in names:
+        if name not in values.get(table, {}):
+            raise UsageError(f"{where}: a row of kind {values['kind']} has no {table}.{name}")
 
 
 def read_rows(path: str | Path) -> list[Row]:
