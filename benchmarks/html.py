@@ -155,7 +155,8 @@ def _word(number: int) -> str:
 
 def _figures(found: Sequence[Result]) -> str:
     cards = [
-        f'<div class="card"><h2>{title}</h2>{draw(found)}<p class="note">{note}</p></div>'
+        '<div><div class="card">'
+        f'<h2>{title}</h2>{draw(found)}<p class="note">{note}</p></div></div>'
         for title, note, draw, has in FIGURES
         if any(has(one) for one in found)
     ]

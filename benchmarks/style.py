@@ -56,7 +56,7 @@ h2{font-size:16px;margin:0 0 10px}
 min-width:0}
 section,.figures{margin-top:16px}.figures+section{margin-top:0}
 .figures{columns:2 400px;column-gap:16px}
-.figures .card{break-inside:avoid;margin-bottom:16px}
+.figures>div{break-inside:avoid;padding-bottom:16px}
 .cards{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));
 margin-top:18px}
 .cards .card{padding:12px 14px}
@@ -66,7 +66,7 @@ margin-top:18px}
 .verdict{font-size:16px}
 .verdict p{margin:0 0 4px}.verdict p:last-child{margin:0}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:14px}
+table{border-collapse:separate;border-spacing:0;width:100%;font-variant-numeric:tabular-nums;font-size:14px}
 th,td{padding:7px 8px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule)}
 th{color:var(--soft);font-weight:600;font-size:12.5px;line-height:1.25;vertical-align:top}
 th small{font-weight:400}
@@ -75,7 +75,8 @@ tr:last-child td{border-bottom:0}
 thead .word:first-child,tbody .word:first-child{position:sticky;left:0;background:var(--card);
 font-weight:600}
 .gates td:last-child{white-space:normal;min-width:200px}
-.facts th{text-align:left;width:1%}.facts td{text-align:left;white-space:normal;
+.facts th{text-align:left;width:1%;line-height:inherit;vertical-align:baseline}
+.facts tr:last-child th{border-bottom:0}.facts td{text-align:left;white-space:normal;
 overflow-wrap:anywhere}
 .good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}
 .note{color:var(--soft);font-size:13px;margin:10px 0 0}
@@ -87,6 +88,7 @@ svg .halo{paint-order:stroke;stroke:var(--card);stroke-width:4px}
 svg .grid{stroke:var(--rule)}svg .mark{stroke:var(--ink);stroke-dasharray:3 3;opacity:.65}
 svg .front{fill:none;stroke:var(--soft);stroke-dasharray:2 4;stroke-width:1.5}
 svg .dot{stroke:var(--card);stroke-width:2}
+@media(max-width:520px){main{padding:18px 8px 32px}.card{padding:12px}}
 @media print{body{background:#fff}.card{break-inside:avoid}}
 """
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH = 460  # of every plot, in its own units; about the width of a phone, so text stays readable
+WIDTH = 420  # of every plot, in its own units; about the width of a phone, so text stays readable
 
 
 @dataclass(frozen=True)

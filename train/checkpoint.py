@@ -1,0 +1,100 @@
+"""Checkpoints: tensors and plain containers only, so that loading one never runs its code."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from roadseg.runtime.errors import ModelError
+from roadseg.runtime.files import atomic_path
+from roadseg.runtime.spec import ModelSpec
+from roadseg.train.networks import Network, build_network
+
+FORMAT = "roadseg checkpoint"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network.
+
+    network: in evaluation mode on the CPU, with the averaged weights.
+    spec: what it is; `spec.network` builds it again.
+    history: a row of metrics for each epoch.
+    options: of the run, as text.
+    """
+
+    network: Network
+    spec: ModelSpec
+    history: list[dict[str, Any]]
+    options: dict[str, str]
+
+
+def save(path: Path, spec: ModelSpec, content: dict[str, Any]) -> None:
+    """Write a checkpoint atomically; `content` holds tensors and plain containers."""
+    whole = {"format": FORMAT, "schema": SCHEMA, "spec": spec.to_json(), **content}
+    with atomic_path(path) as part:
+        torch.save(whole, part)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a checkpoint's content; raises ModelError for what is corrupt or foreign."""
+    if not path.is_file():
+        raise ModelError(f"there is no checkpoint {path}")
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        RuntimeError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+        EOFError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        IndexError,
+    ):
+        raise ModelError(f"{path} is not a checkpoint of seg-train, or is damaged") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ModelError(f"{path} is not a checkpoint of seg-train")
+    if content["schema"] > SCHEMA:
+        raise ModelError(f"{path} is of a newer roadseg: pip install -U roadseg")
+    return content
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Load a trained network with what it needs to be used rightly.
+
+    Raises ModelError for a file that is missing, damaged, not of seg-train, or whose weights do
+    not fit its network.
+    """
+    path = Path(path)
+    content = read(path)
+    spec = ModelSpec.from_json(content["spec"], str(path))
+    try:
+        network = build_network(spec.network, len(spec.classes))
+        network.load_state_dict(content["average"])
+    except (RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ModelError(f"{path}: its weights do not fit its network ({reason})") from None
+    network.eval().requires_grad_(False)
+    return Checkpoint(network, spec, content.get("history", []), content.get("options", {}))
+
+
+def random_state() -> dict[str, Any]:
+    """Return the states of PyTorch's and Python's random generators; NumPy's are seeded per use."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"torch": torch.get_rng_state(), "cuda": cuda, "python": random.getstate()}
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Restore what random_state returned."""
+    torch.set_rng_state(state["torch"])
+    random.setstate(state["python"])
+    if len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])

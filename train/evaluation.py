@@ -1,0 +1,47 @@
+"""Validation, as the runtime infers: stretch to the input size, logits back to the mask's size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from roadseg.data.confusion import ConfusionMatrix
+from roadseg.runtime.spec import ModelSpec
+from roadseg.train.networks import Network
+
+Pixels = NDArray[np.uint8]
+
+
+def normalize(images: Tensor, spec: ModelSpec) -> Tensor:
+    """(N, H, W, 3) uint8 RGB -> (N, 3, H, W) float32, channels last in memory."""
+    return images.permute(0, 3, 1, 2).float().sub_(spec.mean).div_(spec.scale)
+
+
+@torch.no_grad()
+def predict(network: Network, spec: ModelSpec, image: Pixels) -> Pixels:
+    """Return the mask (H, W) that an evaluating network gives for an image (H, W, 3) RGB."""
+    height, width = image.shape[:2]
+    device = next(network.parameters()).device
+    if (width, height) != (spec.width, spec.height):
+        image = cv2.resize(image, (spec.width, spec.height), interpolation=cv2.INTER_LINEAR)
+    logits = network(normalize(torch.from_numpy(image)[None].to(device), spec))
+    full = interpolate(logits, (height, width), mode="bilinear", align_corners=False)
+    mask: Pixels = full[0].argmax(0).to(torch.uint8).cpu().numpy()
+    return mask
+
+
+def evaluate(
+    network: Network, spec: ModelSpec, images: Sequence[tuple[Pixels, Pixels]]
+) -> ConfusionMatrix:
+    """Return the confusion matrix over images and masks, at the masks' own size."""
+    matrix = ConfusionMatrix(len(spec.classes))
+    network.eval()
+    for image, mask in images:
+        matrix.update(mask, predict(network, spec, image))
+    return matrix

@@ -1,0 +1,59 @@
+"""Cross-entropy and Dice at the logits' own stride."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
+
+
+def class_shares(labels: Tensor, classes: int, stride: int) -> Tensor:
+    """Return how much of each stride x stride cell is of each class.
+
+    labels: (N, H, W) uint8, 255 and other ids outside of the classes are void.
+    Returns (N, classes, H / stride, W / stride) float32; what is missing to 1 is void. The
+    cross-entropy with these shares equals the one at full size of logits repeated stride times,
+    so that thin classes count with all their pixels.
+    """
+    maps = torch.stack([labels == index for index in range(classes)], 1).float()
+    return avg_pool2d(maps, stride) if stride > 1 else maps
+
+
+class SegmentationLoss(nn.Module):
+    """Cross-entropy plus Dice (Milletari et al., 2016), void left out.
+
+    dice: weight of the Dice loss.
+    class_weights: (classes,) of the cross-entropy, None for all 1.
+    """
+
+    def __init__(
+        self, classes: int, stride: int, dice: float = 0.5, class_weights: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.classes, self.stride, self.dice = classes, stride, dice
+        weights = torch.ones(classes) if class_weights is None else class_weights
+        self.register_buffer("weights", weights.float().reshape(1, classes, 1, 1))
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """logits (N, classes, H / stride, W / stride), labels (N, H, W) uint8 -> scalar."""
+        shares = class_shares(labels, self.classes, self.stride)
+        log_p = logits.float().log_softmax(1)
+        weighted = shares * self.get_buffer("weights")
+        entropy = -(weighted * log_p).sum() / weighted.sum().clamp(min=1.0)
+        return entropy + self.dice * dice_loss(log_p.exp(), shares) if self.dice else entropy
+
+
+def dice_loss(probabilities: Tensor, shares: Tensor) -> Tensor:
+    """1 - Dice of (N, C, h, w) and class shares, mean over classes that occur in the batch."""
+    seen = shares.sum(1, keepdim=True)
+    both = (probabilities * shares).sum((0, 2, 3))
+    either = (probabilities * seen).sum((0, 2, 3)) + shares.sum((0, 2, 3))
+    occurs = (shares.sum((0, 2, 3)) > 0).float()
+    dice = 2 * both / either.clamp(min=1e-6)
+    return ((1 - dice) * occurs).sum() / occurs.sum().clamp(min=1.0)
+
+
+def balanced_weights(shares: Tensor) -> Tensor:
+    """Return class weights 1 / ln(1.02 + share), mean 1 (ENet, Paszke et al., 2016)."""
+    weights = 1 / torch.log(1.02 + shares)
+    return weights / weights.mean()

@@ -1,0 +1,65 @@
+"""Light networks, built from a JSON-able config that travels in checkpoints and artefacts.
+
+{"architecture": "mobileunet", "backbone": "efficientnet_lite0", "stride": 4, …}: the options of
+Backbone and of the architecture's class, by their names.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from roadseg.runtime.errors import UsageError, unknown
+from roadseg.train.networks.backbone import Backbone
+from roadseg.train.networks.deeplabv3plus import DeepLabV3Plus
+from roadseg.train.networks.mobileunet import MobileUNet
+
+__all__ = ["NETWORKS", "Network", "build_network", "complete_config"]
+
+Network = MobileUNet | DeepLabV3Plus
+
+NETWORKS: dict[str, type[Network]] = {"mobileunet": MobileUNet, "deeplabv3plus": DeepLabV3Plus}
+
+# DeepLabV3+ dilates instead of going to stride 32.
+STAGES = {"mobileunet": 5, "deeplabv3plus": 4}
+
+
+def _options(kind: type) -> dict[str, Any]:
+    """Return the options of a class and their defaults, as JSON has them."""
+    parameters = inspect.signature(kind).parameters.values()
+    return {
+        p.name: list(p.default) if isinstance(p.default, tuple) else p.default
+        for p in parameters
+        if p.default is not inspect.Parameter.empty
+    }
+
+
+def complete_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the config with every default written out, so that it stays true when they change.
+
+    Raises UsageError for an unknown architecture or option.
+    """
+    architecture = str(config.get("architecture", "mobileunet"))
+    if architecture not in NETWORKS:
+        raise unknown("network", architecture, NETWORKS)
+    defaults: dict[str, Any] = {"architecture": architecture, "backbone": "efficientnet_lite0"}
+    defaults |= _options(Backbone) | {"stages": STAGES[architecture]}
+    defaults |= _options(NETWORKS[architecture])
+    for name in config:
+        if name not in defaults:
+            raise unknown("network option", name, defaults)
+    return defaults | config
+
+
+def build_network(config: dict[str, Any], classes: int) -> Network:
+    """Build a network with random weights; it has `.stride`, `.multiple` and `.backbone`.
+
+    Raises UsageError for an unknown architecture, backbone or option, or a value that does not fit.
+    """
+    full = complete_config(config)
+    kind = NETWORKS[full["architecture"]]
+    try:
+        backbone = Backbone(full["backbone"], **{name: full[name] for name in _options(Backbone)})
+        return kind(backbone, classes, **{name: full[name] for name in _options(kind)})
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"network options {config} cannot be used ({error})") from None

@@ -1,0 +1,117 @@
+"""What a training run can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from roadseg.runtime.errors import UsageError, unknown
+from roadseg.runtime.options import Size
+
+OPTIMIZERS = ("adamw", "sgd")
+SCHEDULES = ("poly", "cosine")
+AMP = ("auto", "off", "float16", "bfloat16")
+CROP = Size(352, 352)
+CLASS_WEIGHTS = ("none", "balanced")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Train a segmentation network on a labelled data set, and keep its best checkpoint.
+
+    data: the data set, such as camvid:FOLDER or a folder in the plain layout.
+    out: folder of the run: checkpoints, metrics, plots.
+    split: of the data set, to train on.
+    val_split: of the data set, to validate on.
+    holdout: groups (drives) to take out of training and to validate on, instead of val_split.
+    classes: all, or one class's name: that class against all others.
+    network: architecture: mobileunet or deeplabv3plus.
+    backbone: a timm model that gives features, such as efficientnet_lite0.
+    network_options: JSON of network options, such as {"stride": 2, "widths": [96,64,48,32]},
+        or a file of it.
+    weights: where training starts: imagenet, none, or a file: a state dict of the backbone,
+        or a checkpoint.
+    size: input size that the network is made for and validated at; by default the images'
+        own, rounded to what the network takes.
+    crop: size of the pieces that it is trained on.
+    scale_min: smallest random scale, relative to size.
+    scale_max: largest random scale.
+    epochs: how often to go through the data.
+    batch_size: images in a step.
+    lr: peak learning rate of the decoder.
+    backbone_lr: peak learning rate of the backbone, as a share of lr.
+    weight_decay: of convolution weights; norms and biases have none.
+    optimizer: adamw or sgd.
+    schedule: of the learning rate after warm-up: poly or cosine.
+    warmup: epochs of linear warm-up.
+    ema: decay of the moving average of weights, which is what is validated and kept; 0 is off.
+    dice: weight of the Dice loss beside the cross-entropy.
+    class_weights: of the cross-entropy: none, or balanced by how often a class occurs.
+    amp: mixed precision: auto (float16 on CUDA, off on CPU), off, float16 or bfloat16.
+    device: cpu or cuda; auto takes CUDA where there is one.
+    seed: of data order, augmentation and starting weights.
+    resume: go on from last.pt in the run's folder.
+    workers: threads that load and augment.
+    threads: of PyTorch on the CPU; 0 leaves its own choice.
+    max_minutes: stop after so long, with the learning rate annealed by then; 0 is no limit.
+    evaluate_every: epochs between validations; 0 chooses so that they cost under a tenth.
+    """
+
+    data: str
+    out: Path
+    split: str = "train"
+    val_split: str = "val"
+    holdout: tuple[str, ...] = ()
+    classes: str = "all"
+    network: str = "mobileunet"
+    backbone: str = "efficientnet_lite0"
+    network_options: str = ""
+    weights: str = "imagenet"
+    size: Size | None = None
+    crop: Size = CROP
+    scale_min: float = 0.5
+    scale_max: float = 2.0
+    epochs: int = 100
+    batch_size: int = 8
+    lr: float = 1e-3
+    backbone_lr: float = 0.5
+    weight_decay: float = 1e-2
+    optimizer: str = "adamw"
+    schedule: str = "poly"
+    warmup: float = 1.0
+    ema: float = 0.995
+    dice: float = 0.5
+    class_weights: str = "none"
+    amp: str = "auto"
+    device: str = "auto"
+    seed: int = 0
+    resume: bool = False
+    workers: int = 2
+    threads: int = 0
+    max_minutes: float = 0.0
+    evaluate_every: int = 0
+
+    def __post_init__(self) -> None:
+        """Check values that do not depend on the data."""
+        for name, known in (
+            ("optimizer", OPTIMIZERS),
+            ("schedule", SCHEDULES),
+            ("amp", AMP),
+            ("class_weights", CLASS_WEIGHTS),
+            ("device", ("auto", "cpu", "cuda")),
+        ):
+            if getattr(self, name) not in known:
+                raise unknown(name, getattr(self, name), known)
+        for name, least in (("epochs", 1), ("batch_size", 1), ("workers", 0), ("threads", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} is {getattr(self, name)}: it must be at least {least}")
+        for name in ("lr", "scale_min"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} is {getattr(self, name)}: it must be more than 0")
+        for name in ("weight_decay", "warmup", "dice", "max_minutes", "backbone_lr"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"{name} is {getattr(self, name)}: it must not be negative")
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"ema is {self.ema}: it must be at least 0 and less than 1")
+        if self.scale_max < self.scale_min:
+            raise UsageError(f"scale_max {self.scale_max} is less than scale_min {self.scale_min}")

@@ -1,0 +1,42 @@
+"""What a run says while it trains: a line for each epoch, and a live one on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from roadseg.train.options import TrainOptions
+
+if TYPE_CHECKING:
+    from roadseg.train.trainer import State
+
+
+class Progress:
+    """Prints to stdout; the live line is only drawn on a terminal."""
+
+    def __init__(self) -> None:
+        self.tty = sys.stdout.isatty()
+
+    def live(self, epoch: int, share: float, loss: float, speed: float, left_s: float) -> None:
+        """Redraw the live line."""
+        if self.tty:
+            line = f"epoch {epoch}  {share:4.0%}  loss {loss:.3f}  {speed:.1f} images/s"
+            print(f"\r{line}  {clock(left_s)} left\033[K", end="", flush=True)
+
+    def epoch(self, row: dict[str, Any], state: State, options: TrainOptions, last: bool) -> None:
+        """Print an epoch's line."""
+        score = f"  mIoU {100 * row['miou']:5.2f}" if "miou" in row else " " * 12
+        share = row["epoch"] / options.epochs
+        if options.max_minutes:
+            share = max(share, state.elapsed_s / options.max_minutes / 60)
+        left = 0.0 if last else state.elapsed_s * (1 / share - 1)
+        line = f"epoch {row['epoch']:3d}  loss {row['loss']:.4f}{score}"
+        start = "\r\033[K" if self.tty else ""
+        print(f"{start}{line}  {row['images_per_s']:.1f} images/s  {clock(left)} left", flush=True)
+
+
+def clock(seconds: float) -> str:
+    """Return "1:02:03" or "2:03"."""
+    minutes, second = divmod(round(max(0.0, seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
