@@ -1,0 +1,84 @@
+"""Masks as files: their values or colours to class ids, checked against the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from roadseg.data.dataset import LabelledImage, Pixels, Sample
+from roadseg.runtime.errors import DataError
+from roadseg.runtime.images import read_image
+from roadseg.runtime.spec import IGNORE, ClassInfo
+
+
+class LabelledFiles:
+    """Reads a sample's image and mask files.
+
+    classes: by id.
+    void: values of masks that mean no class.
+    ids: class ids by mask value where they differ from it.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[ClassInfo],
+        void: Sequence[int] = (IGNORE,),
+        ids: Mapping[int, int] | None = None,
+    ) -> None:
+        self.classes = tuple(classes)
+        self.table = np.full(256, -1, np.int16)
+        for value, number in (ids or {n: n for n in range(len(classes))}).items():
+            self.table[value] = number
+        self.table[list(void)] = IGNORE
+
+    def __call__(self, sample: Sample) -> LabelledImage:
+        """Return the image (H, W, 3) RGB and the mask (H, W), IGNORE where void."""
+        image = cv2.cvtColor(read_image(sample.image), cv2.COLOR_BGR2RGB)
+        if sample.mask is None:
+            raise DataError(f"{sample.image}: has no mask")
+        mask = self.read_mask(sample.mask)
+        if mask.shape != image.shape[:2]:
+            raise DataError(
+                f"{sample.mask}: {mask.shape[1]}x{mask.shape[0]}, but its image is "
+                f"{image.shape[1]}x{image.shape[0]}"
+            )
+        return np.asarray(image, np.uint8), mask
+
+    def read_mask(self, path: Path) -> Pixels:
+        """Read a mask of class values (one channel) or of the classes' colours (three)."""
+        raw = read_image(path, cv2.IMREAD_UNCHANGED)
+        if raw.dtype != np.uint8:
+            raise DataError(f"{path}: {raw.dtype} values; a mask has 8 bits")
+        if raw.ndim == 3:
+            return self._from_colors(raw[..., 2::-1], path)
+        ids = self.table[raw]
+        if ids.min() < 0:
+            self._refuse(ids, path, f"value {raw[ids < 0][0]}")
+        return ids.astype(np.uint8)
+
+    def _from_colors(self, colors: Pixels, path: Path) -> Pixels:
+        """Map RGB colours to ids; black that is no class's colour is void."""
+        packed = _pack(colors.astype(np.int32))
+        known = np.append(_pack(np.array([info.color for info in self.classes])), 0)
+        values = np.append(np.arange(len(self.classes)), IGNORE)
+        known, first = np.unique(known, return_index=True)
+        place = np.minimum(np.searchsorted(known, packed), len(known) - 1)
+        ids = np.where(known[place] == packed, values[first][place], -1)
+        if ids.min() < 0:
+            y, x = np.argwhere(ids < 0)[0]
+            self._refuse(ids, path, f"colour {tuple(int(c) for c in colors[y, x])}")
+        return ids.astype(np.uint8)
+
+    def _refuse(self, ids: NDArray[np.integer], path: Path, what: str) -> None:
+        y, x = np.argwhere(ids < 0)[0]
+        count = int((ids < 0).sum())
+        raise DataError(f"{path}: {what} at ({x}, {y}) is no class ({count} pixels have none)")
+
+
+def _pack(colors: NDArray[np.integer]) -> NDArray[np.integer]:
+    """(…, 3) -> (…): one number for a colour."""
+    return (colors[..., 0] << 16) | (colors[..., 1] << 8) | colors[..., 2]

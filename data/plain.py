@@ -1,0 +1,134 @@
+"""The project's plain layout: a folder with images/, masks/ and a dataset.toml.
+
+name = "my roads"              # optional: the folder's name
+licence = "CC BY 4.0"          # optional
+ignore = [255]                 # optional: mask values without a class
+group = "^([^_]+)_"            # optional: finds the drive in an image's name
+
+[[classes]]                    # class 0, then 1, …
+name = "road"
+color = [128, 64, 128]
+drivable = true
+
+Images may lie in sub-folders of images/, masks then in the same ones of masks/; the sub-folder is the
+group unless `group` is given. Masks hold class ids (one channel) or the classes' colours. Splits are
+lists of names in splits/train.txt, splits/val.txt, …, as `seg-data split` writes them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from roadseg.data.dataset import Dataset, Sample
+from roadseg.data.labelled_files import LabelledFiles
+from roadseg.runtime.errors import DataError, RoadsegError
+from roadseg.runtime.images import is_image
+from roadseg.runtime.spec import IGNORE, ClassInfo
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ABOUT = "dataset.toml"
+
+
+def open_plain(folder: Path, split: str) -> Dataset:
+    """Open a folder in the plain layout; `split` is "all" or a list in splits/."""
+    about = read_about(folder / ABOUT)
+    classes = about["classes"]
+    masks = _by_name(folder / "masks")
+    samples = [
+        Sample(name, image, masks.pop(name, None), _group(name, about["group"]))
+        for name, image in _by_name(folder / "images").items()
+    ]
+    strays = tuple(masks.values())
+    if split != "all":
+        samples = _of_split(samples, folder, split)
+    samples = [Sample(s.name.replace("/", "_"), s.image, s.mask, s.group) for s in samples]
+    reader = LabelledFiles(classes, void=about["ignore"])
+    return Dataset(
+        about["name"] or folder.resolve().name,
+        classes,
+        tuple(sorted(samples, key=lambda sample: sample.name)),
+        about["licence"],
+        reader,
+        strays,
+    )
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """Read a dataset.toml: name, licence, ignore, group (a compiled pattern or None), classes.
+
+    Raises DataError when it is missing, is not TOML, or says something that cannot be used.
+    """
+    try:
+        raw = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise DataError(
+            f"{path.parent}: has no {ABOUT}: write one, or say camvid:{path.parent} or "
+            f"idd_lite:{path.parent} for these layouts"
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from None
+    known = {"name", "licence", "ignore", "group", "classes"}
+    if set(raw) - known:
+        raise DataError(f"{path}: unknown key '{min(set(raw) - known)}': known are {sorted(known)}")
+    ignore = raw.get("ignore", IGNORE)
+    try:
+        return {
+            "name": str(raw.get("name", "")),
+            "licence": str(raw.get("licence", "")),
+            "ignore": [int(v) for v in ignore] if isinstance(ignore, list) else [int(ignore)],
+            "group": re.compile(raw["group"]) if raw.get("group") else None,
+            "classes": tuple(_class(entry) for entry in raw["classes"]),
+        }
+    except (KeyError, TypeError, ValueError, re.error, RoadsegError) as error:
+        raise DataError(f"{path}: {_reason(error)}") from None
+
+
+def _class(entry: dict[str, Any]) -> ClassInfo:
+    return ClassInfo(entry["name"], tuple(entry["color"]), bool(entry.get("drivable", False)))
+
+
+def _reason(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    """Return image files by their path in the folder, without suffix."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if not is_image(path):
+            continue
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in found:
+            raise DataError(f"{path}: has the same name as {found[name].name}")
+        found[name] = path
+    return found
+
+
+def _group(name: str, pattern: re.Pattern[str] | None) -> str:
+    if pattern is None:
+        return name.rpartition("/")[0]
+    match = pattern.search(name)
+    return match.group(1 if pattern.groups else 0) if match else ""
+
+
+def _of_split(samples: list[Sample], folder: Path, split: str) -> list[Sample]:
+    """Keep the samples that are named in splits/SPLIT.txt."""
+    path = folder / "splits" / f"{split}.txt"
+    try:
+        names = path.read_text().split("\n")
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such split: seg-data split {folder}") from None
+    wanted = {name.strip() for name in names if name.strip()}
+    missing = wanted - {sample.name for sample in samples}
+    if missing:
+        raise DataError(f"{path}: '{min(missing)}' is no image in {folder / 'images'}")
+    return [sample for sample in samples if sample.name in wanted]
