@@ -12,6 +12,7 @@ import torch
 from roadseg.runtime.errors import UsageError
 from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ModelSpec
+from roadseg.train.allocator import keep_freed_memory
 from roadseg.train.augmentation import Augmentation
 from roadseg.train.batches import Batches
 from roadseg.train.labels import LabelledImages, open_splits
@@ -26,6 +27,8 @@ def train(options: TrainOptions) -> Trainer:
     """Train as told; returns the trainer at its end."""
     if options.threads:
         torch.set_num_threads(options.threads)
+    if choose_device(options.device).type == "cpu":
+        keep_freed_memory()
     trainer = prepare(options)
     if options.resume:
         trainer.resume(options.out / LAST)
