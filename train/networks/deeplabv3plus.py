@@ -9,7 +9,7 @@ from torch.nn.functional import relu6
 
 from roadseg.runtime.errors import UsageError
 from roadseg.train.networks.backbone import Backbone
-from roadseg.train.networks.layers import pointwise, separable, separables
+from roadseg.train.networks.layers import pointwise, separable, separables, upsample
 
 
 class ASPP(nn.Module):
@@ -44,7 +44,7 @@ class DeepLabV3Plus(nn.Module):
     """DeepLabV3+ (Chen et al., 2018) over a mobile backbone.
 
     aspp_width, low_width, width: of the ASPP, the low-level feature and the decoder.
-    rates: atrous rates of the ASPP's 3x3 branches.
+    rates: atrous rates of the ASPP's 3x3 branches, made for features of stride 16.
     blocks: depthwise-separable blocks of the decoder.
     stride: of the low-level feature and of the logits.
     """
@@ -69,7 +69,7 @@ class DeepLabV3Plus(nn.Module):
             raise UsageError(f"no low-level feature of stride {stride}: known are {known}")
         self.low_index = backbone.strides.index(stride)
         self.aspp = ASPP(backbone.channels[-1], aspp_width, rates)
-        self.up = nn.Upsample(scale_factor=self.multiple // stride, mode="nearest")
+        self.up = upsample(self.multiple // stride)
         self.low = pointwise(backbone.channels[self.low_index], low_width)
         self.decoder = separables(aspp_width + low_width, width, blocks)
         self.head = nn.Conv2d(width if blocks else aspp_width + low_width, classes, 1)

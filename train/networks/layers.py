@@ -34,3 +34,9 @@ def separables(channels: int, width: int, count: int) -> nn.Sequential:
     """`count` depthwise-separable blocks, the first from `channels` to `width`."""
     widths = [channels] + [width] * count
     return nn.Sequential(*(separable(a, b) for a, b in pairwise(widths)))
+
+
+def upsample(factor: int) -> nn.Sequential:
+    """Bilinear upsampling by a power of two, in steps of 2: the only ones that a DLA takes."""
+    steps = factor.bit_length() - 1
+    return nn.Sequential(*(nn.Upsample(scale_factor=2, mode="bilinear") for _ in range(steps)))
