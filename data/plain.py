@@ -10,9 +10,9 @@ name = "road"
 color = [128, 64, 128]
 drivable = true
 
-Images may lie in sub-folders of images/, masks then in the same ones of masks/; the sub-folder is the
-group unless `group` is given. Masks hold class ids (one channel) or the classes' colours. Splits are
-lists of names in splits/train.txt, splits/val.txt, …, as `seg-data split` writes them.
+Images may lie in sub-folders of images/, masks then in the same ones of masks/; the sub-folder is
+the group unless `group` is given. Masks hold class ids (one channel) or the classes' colours.
+Splits are lists of names in splits/train.txt, splits/val.txt, …, as `seg-data split` writes them.
 """
 
 from __future__ import annotations

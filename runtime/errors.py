@@ -4,6 +4,7 @@ RoadsegError            1  the work failed
 ├── CheckFailed         1  a gate was missed: accuracy, agreement, regression
 ├── UsageError          2  an option, name or file that cannot be used
 │   ├── DataError       2  a data set, image or mask that cannot be read
+│   │   └── CorruptFrame 2 one frame of a source; those after it may be whole
 │   ├── ModelError      2  a model file that is corrupt, foreign or does not fit
 │   └── MissingExtra    2  an optional dependency is not installed
 └── SourceError         3  a camera, stream or device failed
@@ -33,6 +34,10 @@ class UsageError(RoadsegError):
 
 class DataError(UsageError):
     """A data set, image or mask that cannot be read or does not fit."""
+
+
+class CorruptFrame(DataError):
+    """A frame of a source that cannot be decoded; reading may go on with the next."""
 
 
 class ModelError(UsageError):

@@ -61,7 +61,7 @@ def parse_options(
     for entry in dataclasses.fields(kind):
         _add(parser, entry, hints[entry.name], _help(doc, entry.name), entry.name in positional)
     words = [_as_flag(word, names) for word in (sys.argv[1:] if argv is None else argv)]
-    values = vars(parser.parse_args(words))
+    values = vars(parser.parse_intermixed_args(words))
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 

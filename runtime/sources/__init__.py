@@ -1,1 +1,53 @@
-"""Where frames come from: images, video files, cameras, rendered roads."""
+"""Sources: where frames come from. open_source("road.mp4") gives one that is open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from roadseg.runtime.errors import DataError, UsageError
+from roadseg.runtime.sources.base import Source, SourceInfo
+
+__all__ = ["Source", "SourceInfo", "open_source"]
+
+KNOWN = "camera:N, v4l2:///dev/videoN, synthetic:, a video file, an image, or a folder of images"
+
+
+def open_source(uri: str) -> Source:
+    """Open a source by what it is called.
+
+    camera:0 or v4l2:///dev/video0, synthetic:?size=960x544&frames=150, a video, an image, a folder.
+    Raises SourceError for a camera that is not there, DataError for a file that cannot be read,
+    UsageError for anything else.
+    """
+    kind, colon, rest = uri.partition(":")
+    if colon and kind == "synthetic":
+        from roadseg.runtime.sources.synthetic import SyntheticSource
+
+        return SyntheticSource(uri)
+    if colon and kind in ("camera", "v4l2"):
+        return _open_camera(kind, rest, uri)
+    if colon and rest.startswith("//"):
+        raise UsageError(f"{uri}: unknown kind of source '{kind}': known are {KNOWN}")
+    return _open_files(Path(uri))
+
+
+def _open_camera(kind: str, rest: str, uri: str) -> Source:
+    from roadseg.runtime.sources.camera import CameraSource
+
+    if kind == "v4l2" and rest.startswith("///"):
+        return CameraSource(rest[2:])
+    if kind == "camera" and rest.isdigit():
+        return CameraSource(f"/dev/video{rest}")
+    raise UsageError(f"{uri}: a camera is camera:N or v4l2:///dev/videoN")
+
+
+def _open_files(path: Path) -> Source:
+    from roadseg.runtime.images import is_image
+    from roadseg.runtime.sources.images import open_images
+    from roadseg.runtime.sources.video import VideoSource
+
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file or folder; a source is {KNOWN}")
+    if path.is_dir() or is_image(path):
+        return open_images(path)
+    return VideoSource(path)

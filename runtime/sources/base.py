@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from roadseg.runtime.frame import Frame
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class Source(Protocol):
     def read(self) -> Frame | None:
         """Return the next frame, or None at the end.
 
-        A frame's pixels stay valid until its `release` is called. Raises SourceError when the
-        device fails, DataError for a file that cannot be decoded.
+        A frame's pixels stay valid until its `release` is called. Raises CorruptFrame for a frame
+        or file that cannot be decoded (reading may go on), SourceError when the device fails.
         """
 
     def close(self) -> None:
@@ -51,3 +54,28 @@ class Source(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+class OpenSource:
+    """What all sources share: closing at the end of a `with` block."""
+
+    info: SourceInfo
+
+    def read(self) -> Frame | None:
+        """See Source."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """See Source."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,9 +1,8 @@
-"""Rows made by hand, and a tiny artefact to measure."""
+"""Rows made by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 
 from roadseg.benchmarks.latency import percentiles
 from roadseg.benchmarks.rows import Row
-from roadseg.runtime.spec import METADATA_KEY, ClassInfo, ModelSpec
 
 MACHINE = {
     "cpu": "Test CPU",
@@ -23,16 +21,6 @@ MACHINE = {
     "load": 0.2,
 }
 VERSIONS = {"python": "3.11.9", "roadseg": "0.1.0", "onnxruntime": "1.23.2"}
-SPEC = ModelSpec(
-    name="colours",
-    classes=(
-        ClassInfo("red", (255, 0, 0), drivable=True),
-        ClassInfo("green", (0, 255, 0)),
-        ClassInfo("blue", (0, 0, 255)),
-    ),
-    width=64,
-    height=32,
-)
 IOU = {"road": 0.951, "pavement": 0.802, "car": 0.831, "pole": 0.302, "sky": 0.921}
 
 
@@ -100,27 +88,3 @@ def rows() -> list[Row]:
 def make_row() -> Callable[..., Row]:
     """Make a latency row."""
     return latency
-
-
-@pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real artefact: a class per colour channel, the brightest one of each 4 x 4 pixels wins."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    weights = np.zeros((3, 3, 4, 4), np.float32)
-    weights[range(3), range(3)] = 1 / 16
-    nodes = [
-        helper.make_node("Cast", ["pixels"], ["real"], to=TensorProto.FLOAT),
-        helper.make_node("Transpose", ["real"], ["planes"], perm=[0, 3, 1, 2]),
-        helper.make_node("Conv", ["planes", "weights"], ["logits"], strides=[4, 4]),
-    ]
-    pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, "height", "width", 3])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 3, "h", "w"])
-    tensors = [numpy_helper.from_array(weights, "weights")]
-    graph = helper.make_graph(nodes, "colours", [pixels], [logits], tensors)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    helper.set_model_props(made, {METADATA_KEY: SPEC.to_json()})
-    path = tmp_path_factory.mktemp("model") / "colours.onnx"
-    onnx.save(made, path)
-    return path

@@ -1,0 +1,52 @@
+"""Reading an ONNX artefact: the graph and the ModelSpec that it carries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roadseg.runtime.errors import ModelError
+from roadseg.runtime.spec import METADATA_KEY, ModelSpec, missing_spec
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def read_graph(path: str | Path) -> onnx.ModelProto:
+    """Read an ONNX file; raises ModelError when it is missing, empty, cut short or foreign."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    path = Path(path)
+    if path.suffix.lower() != ".onnx":
+        raise ModelError(f"{path}: not an .onnx file")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from None
+    if not content:
+        raise ModelError(f"{path}: the file is empty")
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError:
+        raise ModelError(f"{path}: not an ONNX file, or cut short") from None
+    if not model.graph.node or not model.opset_import:
+        raise ModelError(f"{path}: not an ONNX file, or without a graph")
+    return model
+
+
+def read_spec(model: onnx.ModelProto, where: str | Path) -> ModelSpec:
+    """Return a graph's ModelSpec; raises ModelError when there is none that can be used."""
+    for entry in model.metadata_props:
+        if entry.key == METADATA_KEY:
+            return ModelSpec.from_json(entry.value, str(where))
+    raise missing_spec(where)
+
+
+def read_artifact(path: str | Path) -> tuple[onnx.ModelProto, ModelSpec]:
+    """Read an ONNX file that seg-export made: its graph and ModelSpec.
+
+    Raises ModelError for a file that is not one.
+    """
+    model = read_graph(path)
+    return model, read_spec(model, path)

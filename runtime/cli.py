@@ -1,0 +1,168 @@
+"""seg-run: camera, video or images -> masks."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roadseg.runtime.errors import UsageError, run_cli
+from roadseg.runtime.options import Size, parse_options
+
+if TYPE_CHECKING:
+    from roadseg.runtime.engines.base import Engine
+    from roadseg.runtime.pipeline import Pipeline
+    from roadseg.runtime.sources.base import Source
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Segment a camera, a video, images or rendered roads: seg-run [MODEL] SOURCE.
+
+    what: MODEL and SOURCE, or SOURCE alone for the network in the package. SOURCE is a video file,
+        an image, a folder of images, camera:N, or synthetic:?size=960x544&frames=150.
+    camera: number of a camera, or its device file, instead of SOURCE.
+    engine: auto, onnxruntime or openvino.
+    size: of the network's input; by default the model's own.
+    threads: of the engine; 0 leaves it to the engine.
+    save: write the overlay as a video (.mp4, .mkv, .avi).
+    masks: write masks as PNG files of class ids to this folder.
+    jsonl: write a line of JSON for each frame.
+    sheet: write a contact sheet (PNG) of overlays.
+    show: show the overlay in a window.
+    alpha: how much the overlay covers the picture, 0 to 1.
+    frames: stop after so many masks; 0 is no limit.
+    list_models: list the networks in the package.
+    """
+
+    what: tuple[str, ...] = ()
+    camera: str = ""
+    engine: str = "auto"
+    size: Size | None = None
+    threads: int = 0
+    save: Path | None = None
+    masks: Path | None = None
+    jsonl: Path | None = None
+    sheet: Path | None = None
+    show: bool = False
+    alpha: float = 0.5
+    frames: int = 0
+    list_models: bool = False
+
+    def __post_init__(self) -> None:
+        """Check values."""
+        if not 0 <= self.alpha <= 1:
+            raise UsageError(f"alpha is {self.alpha}: it must be 0 to 1")
+        if self.frames < 0:
+            raise UsageError(f"frames is {self.frames}: it must be 0 (no limit) or more")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    return run_cli("seg-run", lambda: _run(parse_options("seg-run", RunOptions, argv, ["what"])))
+
+
+def _run(options: RunOptions) -> int:
+    if options.list_models:
+        return _list_models()
+    model, uri = choose(options.what, options.camera)
+    from roadseg.runtime.engines import open_engine
+    from roadseg.runtime.sources import open_source
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service ends like Ctrl-C
+    engine = open_engine(model, options.engine, options.size, options.threads)
+    with contextlib.closing(engine), open_source(uri) as source:
+        spec, info = engine.spec, source.info
+        print(
+            f"{spec.name} {spec.precision} on {engine.name} at {engine.width}x{engine.height}, "
+            f"from {info.uri}" + (f" {info.width}x{info.height}" if info.width else ""),
+            flush=True,
+        )
+        return _segment(options, engine, source)
+
+
+def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
+    """Return the model and the source's URI; raises UsageError when they are not told."""
+    from roadseg.runtime.shipped import DEFAULT_MODEL, shipped_models
+
+    if camera:
+        if len(what) > 1:
+            raise UsageError(f"--camera {camera} and the source '{what[1]}': give one of them")
+        uri = f"v4l2://{camera}" if camera.startswith("/") else f"camera:{camera}"
+        return (what[0] if what else DEFAULT_MODEL), uri
+    if len(what) == 2:
+        return what[0], what[1]
+    if len(what) > 2:
+        raise UsageError(f"'{what[2]}' is one word too many: seg-run [MODEL] SOURCE")
+    if not what:
+        raise UsageError("no source: give --camera 0, a video, a folder of images, or synthetic:")
+    if what[0] in shipped_models() or what[0].endswith(".onnx"):
+        raise UsageError(f"{what[0]} is a model: give a source too, such as --camera 0")
+    return DEFAULT_MODEL, what[0]
+
+
+def _segment(options: RunOptions, engine: Engine, source: Source) -> int:
+    from roadseg.runtime.pipeline import Pipeline
+    from roadseg.runtime.progress import LiveLine
+    from roadseg.runtime.segmenter import Segmenter
+    from roadseg.runtime.sinks import close_sinks, open_sinks
+
+    sinks = open_sinks(
+        source.info,
+        engine.spec.classes,
+        save=options.save,
+        masks=options.masks,
+        jsonl=options.jsonl,
+        sheet=options.sheet,
+        show=options.show,
+        alpha=options.alpha,
+    )
+    pipeline = Pipeline(source, Segmenter(engine), options.frames)
+    start, stopped, made = time.monotonic(), False, []
+    line = LiveLine(source.info.frames or 0)
+    try:
+        with contextlib.closing(pipeline.results()) as results:
+            for result in results:
+                for sink in sinks:
+                    sink.write(result)
+                line.show(pipeline.ledger, result.age_ns)
+    except KeyboardInterrupt:
+        stopped = True
+    finally:
+        line.clear()
+        made = close_sinks(sinks)
+        _tell(pipeline, time.monotonic() - start, made)
+    if pipeline.faults:
+        more = f" (and {len(pipeline.faults) - 1} more)" if len(pipeline.faults) > 1 else ""
+        raise type(pipeline.faults[0])(f"{pipeline.faults[0]}{more}")
+    return 130 if stopped and not source.info.live else 0
+
+
+def _tell(pipeline: Pipeline, seconds: float, made: Sequence[str]) -> None:
+    if pipeline.ledger.captured:
+        print("\n".join(pipeline.ledger.lines(seconds)))
+    for text in made:
+        print(f"wrote {text}")
+
+
+def _list_models() -> int:
+    from roadseg.runtime.artifact import read_artifact
+    from roadseg.runtime.shipped import shipped_models
+
+    for name, path in shipped_models().items():
+        spec = read_artifact(path)[1]
+        score = spec.metrics.get("miou_val")
+        told = f"  mIoU {score:.1f} on val" if score is not None else ""
+        size = f"{spec.width}x{spec.height}"
+        megabytes = path.stat().st_size / 1e6
+        print(f"{name:22} {spec.precision:8} {size:10} {megabytes:5.1f} MB{told}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

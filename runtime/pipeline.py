@@ -1,0 +1,141 @@
+"""The pipeline: capture, infer and sinks, a thread each, and a ledger that balances.
+
+    source ─► [newest frame, or all] ─► segmenter ─► [results] ─► sinks
+
+Files are read in full: each stage waits for the next. A live source does not wait: when inference
+is busy the waiting frame is replaced by the newer one and counted as stale.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator
+
+from roadseg.runtime.errors import CorruptFrame
+from roadseg.runtime.frame import Frame
+from roadseg.runtime.handover import Handover
+from roadseg.runtime.ledger import Ledger
+from roadseg.runtime.result import Result
+from roadseg.runtime.segmenter import Segmenter
+from roadseg.runtime.sources.base import Source
+from roadseg.runtime.sources.buffers import Buffers
+
+AHEAD = 2  # frames read, and results made, ahead of the stage that takes them
+JOIN_S = 3.0  # a camera's read may hang; the process does not wait for it longer than this
+
+
+class Pipeline:
+    """Runs a source through a segmenter; `results` gives what comes out, to one thread.
+
+    limit: of results, 0 for none; of a file no more than these are read.
+    """
+
+    def __init__(self, source: Source, segmenter: Segmenter, limit: int = 0) -> None:
+        self.source, self.segmenter, self.limit = source, segmenter, limit
+        self.ledger = Ledger()
+        self.faults: list[CorruptFrame] = []
+        live = source.info.live
+        self._frames: Handover[Frame] = Handover(1 if live else AHEAD, newest_only=live)
+        self._results: Handover[Result] = Handover(AHEAD)
+        self._masks: dict[tuple[int, int], Buffers] = {}
+        self._errors: list[BaseException] = []
+        self._stop = threading.Event()
+        self._stale = 0  # counted by the capture thread
+        self._threads = [
+            threading.Thread(target=self._guard, args=(body, after), name=name, daemon=True)
+            for name, body, after in (
+                ("capture", self._capture, self._frames),
+                ("infer", self._infer, self._results),
+            )
+        ]
+
+    def results(self) -> Generator[Result, None, None]:
+        """Give each result; its frame and mask are taken back when the next is asked for.
+
+        Raises what a thread raised, after the results that came before it. Closing the iterator
+        early counts what was under way as stale.
+        """
+        for thread in self._threads:
+            thread.start()
+        taken = 0
+        try:
+            while (result := self._results.get()) is not None:
+                taken += 1
+                start = time.perf_counter_ns()
+                yield result
+                self._record(result, time.perf_counter_ns() - start)
+                if self.ledger.shown == self.limit:
+                    return
+        finally:
+            self.ledger.stale += taken - self.ledger.shown
+            self._end()
+        if self._errors:
+            raise self._errors[0]
+
+    def _guard(self, body: Callable[[], None], after: Handover[Frame] | Handover[Result]) -> None:
+        """Run a thread's body; whatever ends it ends those that wait for it."""
+        try:
+            body()
+        except BaseException as error:
+            self._errors.append(error)
+            self._stop.set()
+        finally:
+            after.close()
+
+    def _capture(self) -> None:
+        expected: int | None = None
+        while not (self._stop.is_set() or self._has_enough()):
+            try:
+                frame = self.source.read()
+            except CorruptFrame as error:
+                self.faults.append(error)
+                self.ledger.captured += 1
+                self.ledger.corrupt += 1
+                expected = None
+                continue
+            if frame is None:
+                return
+            lost = max(0, frame.sequence - expected) if expected is not None else 0
+            self.ledger.dropped += lost
+            self.ledger.captured += 1 + lost
+            expected = frame.sequence + 1
+            if (unseen := self._frames.put(frame)) is not None:
+                self._stale += 1
+                unseen.release()
+
+    def _has_enough(self) -> bool:
+        return not self.source.info.live and 0 < self.limit <= self.ledger.captured
+
+    def _infer(self) -> None:
+        while (frame := self._frames.get()) is not None:
+            shape = (frame.height, frame.width)
+            mask = self._masks.setdefault(shape, Buffers(shape)).lend()
+            segmented = self.segmenter(frame, mask)
+            age = time.monotonic_ns() - frame.timestamp_ns
+            unseen = self._results.put(Result(frame, mask, segmented.stages_ns, age))
+            if unseen is not None:
+                self._take_back(unseen)
+                self.ledger.stale += 1
+
+    def _record(self, result: Result, sinks_ns: int) -> None:
+        self.ledger.shown += 1
+        self.ledger.age.add(result.age_ns)
+        for name, spent in result.stages_ns.items():
+            self.ledger.add_stage(name, spent)
+        self.ledger.add_stage("sinks", sinks_ns)
+        self._take_back(result)
+
+    def _take_back(self, result: Result) -> None:
+        result.frame.release()
+        self._masks[result.mask.shape].returner(result.mask)()
+
+    def _end(self) -> None:
+        """Stop the threads and count what was under way."""
+        self._stop.set()
+        left: list[Frame | Result] = [*self._frames.drain(), *self._results.drain()]
+        for thread in self._threads:
+            thread.join(JOIN_S)
+        left += [*self._frames.drain(), *self._results.drain()]
+        self.ledger.stale += len(left) + self._stale
+        self._stale = 0

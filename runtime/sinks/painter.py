@@ -1,0 +1,57 @@
+"""Painter: a result as a picture, the mask's colours over the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from roadseg.runtime.frame import Frame, PixelFormat
+from roadseg.runtime.overlay import overlay
+from roadseg.runtime.result import Result
+from roadseg.runtime.spec import ClassInfo
+
+Pixels = NDArray[np.uint8]
+
+TO_BGR = {
+    PixelFormat.RGB: cv2.COLOR_RGB2BGR,
+    PixelFormat.NV12: cv2.COLOR_YUV2BGR_NV12,
+    PixelFormat.YUYV: cv2.COLOR_YUV2BGR_YUYV,
+}
+
+
+def palette_bgr(classes: Sequence[ClassInfo]) -> Pixels:
+    """Return the classes' colours as (256, 3) BGR."""
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(classes)] = [info.color[::-1] for info in classes]
+    return palette
+
+
+class Painter:
+    """Paints each result once, into a buffer of its own, however many sinks ask."""
+
+    def __init__(self, classes: Sequence[ClassInfo], alpha: float = 0.5) -> None:
+        self.classes = tuple(classes)
+        self.alpha = alpha
+        self._palette = palette_bgr(classes)
+        self._painted: Pixels = np.empty((0, 0, 3), np.uint8)
+        self._bgr: Pixels = np.empty((0, 0, 3), np.uint8)
+        self._result: Result | None = None
+
+    def paint(self, result: Result) -> Pixels:
+        """Return (H, W, 3) uint8 BGR, valid until the next result is painted."""
+        if result is not self._result:
+            if self._painted.shape[:2] != result.mask.shape:
+                self._painted = np.empty((*result.mask.shape, 3), np.uint8)
+                self._bgr = np.empty_like(self._painted)
+            pixels = self._to_bgr(result.frame)
+            overlay(pixels, result.mask, self._palette, self.alpha, self._painted)
+            self._result = result
+        return self._painted
+
+    def _to_bgr(self, frame: Frame) -> Pixels:
+        if frame.format is PixelFormat.BGR:
+            return frame.pixels
+        return np.asarray(cv2.cvtColor(frame.pixels, TO_BGR[frame.format], dst=self._bgr))

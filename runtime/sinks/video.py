@@ -1,0 +1,105 @@
+"""The overlay as a video file."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from roadseg.runtime.errors import DataError, RoadsegError, UsageError
+from roadseg.runtime.files import atomic_path
+from roadseg.runtime.result import Result
+from roadseg.runtime.sinks.painter import Painter
+from roadseg.runtime.sources.base import SourceInfo
+
+CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
+STILLS_FPS = 2.0  # of a video made of single images
+CAMERA_FPS = 30.0  # where a camera does not tell its rate
+
+
+class VideoSink:
+    """Writes MPEG-4 beside the file's name and renames it at the end.
+
+    A live source's frames come unevenly: they are repeated or left out so that the video keeps
+    the clock's time.
+    """
+
+    def __init__(self, path: Path, info: SourceInfo, painter: Painter) -> None:
+        if path.suffix.lower() not in CODECS:
+            known = ", ".join(CODECS)
+            raise UsageError(f"{path}: unknown kind of video '{path.suffix}': known are {known}")
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+        self.path, self._live, self._painter = path, info.live, painter
+        self._fps = info.fps or (CAMERA_FPS if info.live else STILLS_FPS)
+        self._files = ExitStack()
+        self._part = self._files.enter_context(atomic_path(path))
+        self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+        self._start_ns = 0
+        self._written = 0
+
+    def write(self, result: Result) -> None:
+        """See Sink."""
+        picture = self._painter.paint(result)
+        height, width = picture.shape[:2]
+        if self._writer is None:
+            self._start_ns = result.frame.timestamp_ns
+            self._writer = self._open((width, height))
+        if (width, height) != self._size:
+            self._written = 0
+            raise DataError(
+                f"frame {result.frame.name} is {width}x{height}, those before it "
+                f"{self._size[0]}x{self._size[1]}: a video has one size; use --masks or --sheet"
+            )
+        for _ in range(self._due(result)):
+            self._writer.write(self._even(picture))
+            self._written += 1
+
+    def _open(self, size: tuple[int, int]) -> cv2.VideoWriter:
+        self._size = size
+        even = (size[0] & ~1, size[1] & ~1)
+        code = cv2.VideoWriter.fourcc(*CODECS[self.path.suffix.lower()])
+        writer = cv2.VideoWriter(str(self._part), cv2.CAP_FFMPEG, code, self._fps, even)
+        if not writer.isOpened():
+            raise RoadsegError(f"{self.path}: cannot be written (folder not writable, disk full?)")
+        return writer
+
+    def _due(self, result: Result) -> int:
+        if not self._live:
+            return 1
+        since = (result.frame.timestamp_ns - self._start_ns) / 1e9
+        return max(0, round(since * self._fps) + 1 - self._written)
+
+    @staticmethod
+    def _even(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Cut an odd side by a pixel: the codec's colour planes have half the size."""
+        height, width = picture.shape[:2]
+        if not (height | width) & 1:
+            return picture
+        return np.ascontiguousarray(picture[: height & ~1, : width & ~1])
+
+    def close(self) -> str:
+        """See Sink; raises RoadsegError when the file did not become whole."""
+        if self._writer is not None:
+            self._writer.release()
+        if not self._written:
+            self._part.unlink(missing_ok=True)
+            return ""
+        self._check()
+        self._files.close()
+        return f"video {self.path}, {self._written} frames"
+
+    def _check(self) -> None:
+        """Count what was written: the writer itself does not tell of a full disk."""
+        reader = cv2.VideoCapture(str(self._part), cv2.CAP_FFMPEG)
+        count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
+        reader.release()
+        if count < self._written:
+            self._part.unlink(missing_ok=True)
+            raise RoadsegError(
+                f"{self.path}: {count} of {self._written} frames could be written (disk full?)"
+            )

@@ -1,0 +1,56 @@
+"""A tiny artefact that really runs, and real data where there is some."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from roadseg.runtime.spec import METADATA_KEY, ClassInfo, ModelSpec
+
+SPEC = ModelSpec(
+    name="colours",
+    classes=(
+        ClassInfo("red", (255, 0, 0), drivable=True),
+        ClassInfo("green", (0, 255, 0)),
+        ClassInfo("blue", (0, 0, 255)),
+    ),
+    width=64,
+    height=32,
+    multiple=4,
+)
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of real data sets and clips; tests that need it skip without it."""
+    folder = os.environ.get("ROADSEG_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("real data is needed: set ROADSEG_DATA to its folder")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real artefact: a class per colour channel, the brightest one of each 4 x 4 pixels wins."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.zeros((3, 3, 4, 4), np.float32)
+    weights[range(3), range(3)] = 1 / 16
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["real"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "weights"], ["logits"], strides=[4, 4]),
+    ]
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, "height", "width", 3])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 3, "h", "w"])
+    tensors = [numpy_helper.from_array(weights, "weights")]
+    graph = helper.make_graph(nodes, "colours", [pixels], [logits], tensors)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(made, {METADATA_KEY: SPEC.to_json()})
+    path = tmp_path_factory.mktemp("model") / "colours.onnx"
+    onnx.save(made, path)
+    return path

@@ -1,0 +1,120 @@
+"""One contract over all engines, and the models that are refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from roadseg.runtime.engines import ENGINES, installed_engines, open_engine
+from roadseg.runtime.errors import ModelError, UsageError
+from roadseg.runtime.options import Size
+from roadseg.runtime.spec import METADATA_KEY, ModelSpec
+
+RED, GREEN, BLUE = 0, 1, 2
+
+
+@pytest.fixture(params=ENGINES)
+def engine_name(request: pytest.FixtureRequest) -> str:
+    name = str(request.param)
+    if name not in installed_engines():
+        pytest.skip(f"{name} is not installed")
+    return name
+
+
+def test_the_input_is_filled_in_place_and_the_output_is_one_buffer(
+    model: Path, engine_name: str
+) -> None:
+    engine = open_engine(model, engine_name)
+    assert engine.name == engine_name
+    assert (engine.width, engine.height) == (64, 32)
+    assert engine.input.shape == (32, 64, 3)
+    assert engine.input.dtype == np.uint8
+    engine.input[:] = (200, 10, 30)
+    first = engine.infer()
+    assert first.shape == (3, 8, 16)
+    assert first.dtype == np.float32
+    np.testing.assert_allclose(first[:, 0, 0], [200, 10, 30], atol=1e-3)
+    engine.input[:] = (5, 90, 8)
+    second = engine.infer()
+    assert np.shares_memory(first, second)
+    np.testing.assert_allclose(second[:, 7, 15], [5, 90, 8], atol=1e-3)
+    engine.close()
+    engine.close()
+
+
+def test_another_size(model: Path, engine_name: str) -> None:
+    engine = open_engine(model, engine_name, Size(128, 96), threads=1)
+    engine.input[:] = 1
+    assert engine.infer().shape == (3, 24, 32)
+
+
+def edited(model: Path, folder: Path, **changes: object) -> Path:
+    """Copy the model with a changed spec; spec=None takes it away."""
+    graph = onnx.load(model)
+    spec = ModelSpec.from_json(graph.metadata_props[0].value)
+    del graph.metadata_props[:]
+    if "spec" not in changes:
+        entry = graph.metadata_props.add()
+        entry.key, entry.value = METADATA_KEY, spec.replace(**changes).to_json()
+    path = folder / "edited.onnx"
+    onnx.save(graph, path)
+    return path
+
+
+def test_bad_files(model: Path, tmp_path: Path) -> None:
+    whole = model.read_bytes()
+    cases = {
+        "empty.onnx": (b"", "the file is empty"),
+        "cut.onnx": (whole[: len(whole) // 2], "cut short"),
+        "text.onnx": (b"not a model at all", "not an ONNX file"),
+        "model.bin": (whole, "not an .onnx file"),
+    }
+    for name, (content, message) in cases.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match=rf"{re.escape(str(path))}.*{message}"):
+            open_engine(path)
+
+
+def test_a_model_without_spec(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"has no ModelSpec.*seg-export"):
+        open_engine(edited(model, tmp_path, spec=None))
+
+
+def test_a_model_that_ends_in_a_mask_is_for_others(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="ends in a mask"):
+        open_engine(edited(model, tmp_path, output="mask"))
+
+
+def test_a_graph_that_no_engine_can_load(model: Path, tmp_path: Path, engine_name: str) -> None:
+    graph = onnx.load(model)
+    graph.graph.node[-1].op_type = "NoSuchOperator"
+    path = tmp_path / "strange.onnx"
+    onnx.save(graph, path)
+    with pytest.raises(ModelError, match="cannot load it"):
+        open_engine(path, engine_name)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"engine": "tensorflow"}, UsageError, "unknown engine 'tensorflow': known are auto, onn"),
+        ({"size": Size(66, 32)}, ModelError, "multiples of 4; try 64x32"),
+        ({"size": Size(0, 32)}, ModelError, "multiples of 4"),
+        ({"threads": -1}, UsageError, "threads is -1"),
+    ],
+)
+def test_bad_options(
+    model: Path, options: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        open_engine(model, **options)  # type: ignore[arg-type]
+
+
+def test_a_name_that_is_no_model() -> None:
+    with pytest.raises(ModelError, match="neither a file nor a shipped network"):
+        open_engine("mobilnet")

@@ -1,0 +1,165 @@
+"""The ledger balances whatever happens: files, live sources, drops, corrupt frames, early ends."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from roadseg.runtime.engines import open_engine
+from roadseg.runtime.errors import SourceError
+from roadseg.runtime.frame import Frame
+from roadseg.runtime.ledger import KEPT, Ledger, Samples
+from roadseg.runtime.pipeline import Pipeline
+from roadseg.runtime.segmenter import Segmenter
+from roadseg.runtime.sources import open_source
+
+
+def make_pipeline(uri: str, model: Path, limit: int = 0) -> Pipeline:
+    return Pipeline(open_source(uri), Segmenter(open_engine(model, "onnxruntime")), limit)
+
+
+def test_a_file_gives_every_frame_and_its_mask(video: Path, model: Path) -> None:
+    pipeline = make_pipeline(str(video), model)
+    for number, result in enumerate(pipeline.results()):
+        assert result.frame.sequence == number
+        expected = (np.arange(96) * 3 // 96 + number) % 3
+        inside = [15, 47, 80]  # of the stripes, away from their borders
+        np.testing.assert_array_equal(result.mask[32, inside], expected[inside])
+        assert result.mask.shape == (64, 96)
+        assert result.age_ns >= sum(result.stages_ns.values())
+    ledger = pipeline.ledger
+    assert (ledger.captured, ledger.shown, ledger.stale) == (12, 12, 0)
+    assert ledger.balances
+    assert set(ledger.stages) == {"preprocess", "infer", "decode", "sinks"}
+
+
+def test_images_of_different_sizes(images: Path, model: Path) -> None:
+    shapes = [result.mask.shape for result in make_pipeline(str(images), model).results()]
+    assert shapes == [(64, 96), (65, 97), (50, 130)]
+
+
+def test_a_live_source_gives_the_newest_frame_when_sinks_are_slow(model: Path) -> None:
+    pipeline = make_pipeline("synthetic:?size=64x32&frames=60&fps=200&live=1", model)
+    sequences = []
+    for result in pipeline.results():
+        sequences.append(result.frame.sequence)
+        time.sleep(0.03)
+    assert sequences == sorted(set(sequences))
+    assert pipeline.ledger.stale > 0
+    assert pipeline.ledger.captured == 60
+    assert pipeline.ledger.balances
+
+
+def test_stopping_early_counts_what_was_under_way(video: Path, model: Path) -> None:
+    pipeline = make_pipeline(str(video), model)
+    with contextlib.closing(pipeline.results()) as results:
+        next(results)
+        next(results)
+    assert pipeline.ledger.shown == 1  # the second was taken and not finished
+    assert pipeline.ledger.stale >= 1
+    assert pipeline.ledger.balances
+
+
+def test_a_limit_reads_no_more_of_a_file(video: Path, model: Path) -> None:
+    pipeline = make_pipeline(str(video), model, limit=5)
+    assert len(list(pipeline.results())) == 5
+    assert (pipeline.ledger.captured, pipeline.ledger.shown) == (5, 5)
+
+
+def test_a_damaged_image_is_counted_and_told(images: Path, model: Path) -> None:
+    (images / "road1.png").write_bytes(b"")
+    pipeline = make_pipeline(str(images), model)
+    assert [result.frame.name for result in pipeline.results()] == ["road0", "road2"]
+    assert pipeline.ledger.corrupt == 1
+    assert pipeline.ledger.dropped == 0
+    assert pipeline.ledger.balances
+    assert "road1.png" in str(pipeline.faults[0])
+
+
+def test_injected_faults_are_all_accounted_for(model: Path) -> None:
+    uri = "synthetic:?size=64x32&frames=50&seed=3&drop=0.2&corrupt=0.1"
+    pipeline = make_pipeline(uri, model)
+    shown = [result.frame.sequence for result in pipeline.results()]
+    ledger = pipeline.ledger
+    assert ledger.balances
+    assert ledger.dropped > 0
+    assert ledger.corrupt > 0
+    assert ledger.shown == len(shown)
+    gaps = set(range(shown[0], shown[-1])) - set(shown)
+    assert len(gaps) <= ledger.dropped + ledger.corrupt
+
+
+class Unplugged:
+    """Wraps a source; its device fails after some frames."""
+
+    def __init__(self, uri: str, after: int) -> None:
+        self.inner = open_source(uri)
+        self.info = self.inner.info
+        self.left = after
+
+    def read(self) -> Frame | None:
+        if not self.left:
+            raise SourceError("the camera is gone")
+        self.left -= 1
+        return self.inner.read()
+
+    def close(self) -> None:
+        self.inner.close()
+
+    def __enter__(self) -> Unplugged:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def test_a_device_that_fails_ends_the_run_after_its_frames(video: Path, model: Path) -> None:
+    source = Unplugged(str(video), after=4)
+    pipeline = Pipeline(source, Segmenter(open_engine(model, "onnxruntime")))
+    seen = 0
+    with pytest.raises(SourceError, match="the camera is gone"):
+        for _ in pipeline.results():
+            seen += 1
+    assert pipeline.ledger.captured == 4
+    assert seen == pipeline.ledger.shown
+    assert pipeline.ledger.balances
+
+
+def test_nothing_of_image_size_is_allocated_per_frame(model: Path) -> None:
+    """Buffers are made with the first frames; later ones allocate next to nothing."""
+    pipeline = make_pipeline("synthetic:?size=640x480&frames=1", model)
+    frame = pipeline.source.read()
+    assert frame is not None
+    segment = pipeline.segmenter
+    for _ in range(3):
+        segment(frame)
+    tracemalloc.start()
+    try:
+        segment(frame)
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(10):
+            segment(frame)
+        grown = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 640 * 480 / 10
+
+
+def test_percentiles_are_of_the_newest_and_memory_stays_flat() -> None:
+    samples = Samples()
+    assert samples.percentile(50) == 0.0
+    for value in range(KEPT + 100):
+        samples.add(value * 1_000_000)
+    assert samples.percentile(0) == 100.0
+    assert samples.max == KEPT + 99
+
+
+def test_the_ledger_says_when_it_does_not_balance() -> None:
+    assert "≠" in Ledger(captured=2, shown=1).lines(1.0)[0]
+    assert "=" in Ledger(captured=2, shown=1, stale=1).lines(1.0)[0]

@@ -1,0 +1,198 @@
+"""What seg-run writes: whole, readable files, of the frames that it was given."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from roadseg.runtime.errors import DataError, RoadsegError, UsageError
+from roadseg.runtime.frame import Frame, PixelFormat
+from roadseg.runtime.result import Result
+from roadseg.runtime.road_classes import ROAD_CLASSES
+from roadseg.runtime.sinks import close_sinks, open_sinks
+from roadseg.runtime.sources.base import SourceInfo
+
+FILE = SourceInfo("file", 96, 64, 10.0, None, live=False)
+LIVE = SourceInfo("live", 96, 64, 10.0, None, live=True)
+SECOND = 10**9
+
+
+def result(number: int, width: int = 96, height: int = 64, at_s: float = 0.0) -> Result:
+    pixels = np.full((height, width, 3), 100, np.uint8)
+    mask = np.full((height, width), 3, np.uint8)  # road
+    mask[: height // 2] = number % 3
+    name = f"{number:06d}"
+    frame = Frame(pixels, PixelFormat.BGR, int(at_s * SECOND), number, name)
+    return Result(frame, mask, {"infer": 2_000_000}, 5_000_000)
+
+
+def count_frames(path: Path) -> int:
+    capture, count = cv2.VideoCapture(str(path)), 0
+    while capture.read()[0]:
+        count += 1
+    capture.release()
+    return count
+
+
+def test_every_sink_writes_what_it_says(tmp_path: Path) -> None:
+    sinks = open_sinks(
+        FILE,
+        ROAD_CLASSES,
+        save=tmp_path / "a" / "road.mp4",
+        masks=tmp_path / "masks",
+        jsonl=tmp_path / "b" / "road.jsonl",
+        sheet=tmp_path / "sheet.png",
+    )
+    for number in range(40):
+        for sink in sinks:
+            sink.write(result(number))
+    assert len(close_sinks(sinks)) == 4
+
+    assert count_frames(tmp_path / "a" / "road.mp4") == 40
+    masks = sorted((tmp_path / "masks").iterdir())
+    assert [path.name for path in masks[:2]] == ["000000.png", "000001.png"]
+    read = cv2.imread(str(masks[1]), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(read, result(1).mask)
+    lines = [json.loads(line) for line in (tmp_path / "b" / "road.jsonl").open()]
+    assert [line["sequence"] for line in lines] == list(range(40))
+    assert lines[0]["drivable"] == lines[0]["shares"]["road"] == 0.5
+    assert lines[0]["shares"]["sky"] == 0.5
+    assert lines[0]["age_ms"] == 5.0
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet.shape[1] > 3 * 480
+    assert not [path for path in tmp_path.rglob("*") if "part" in path.name]
+
+
+def test_the_overlay_has_the_classes_colours(tmp_path: Path) -> None:
+    (sink,) = open_sinks(FILE, ROAD_CLASSES, sheet=tmp_path / "sheet.png", alpha=1.0)
+    sink.write(result(0))
+    sink.close()
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert tuple(sheet[60, 240]) == (128, 128, 128)  # sky
+    assert tuple(sheet[300, 240]) == (128, 64, 128)  # road
+
+
+@pytest.mark.parametrize("kind", [PixelFormat.NV12, PixelFormat.YUYV, PixelFormat.RGB])
+def test_other_pixel_formats_are_painted(tmp_path: Path, kind: PixelFormat) -> None:
+    shape = {
+        PixelFormat.NV12: (96, 96),
+        PixelFormat.YUYV: (64, 96, 2),
+        PixelFormat.RGB: (64, 96, 3),
+    }[kind]
+    plain = result(0)
+    frame = Frame(np.full(shape, 128, np.uint8), kind, 0, 0, "000000")
+    (sink,) = open_sinks(FILE, ROAD_CLASSES, sheet=tmp_path / "sheet.png", alpha=0.0)
+    sink.write(Result(frame, plain.mask, {}, 0))
+    sink.close()
+    middle = cv2.imread(str(tmp_path / "sheet.png"))[100, 100]
+    assert np.ptp(middle.astype(int)) <= 2
+    assert abs(int(middle[0]) - 130) <= 3
+
+
+def test_an_odd_size_loses_one_pixel(tmp_path: Path) -> None:
+    (sink,) = open_sinks(FILE, ROAD_CLASSES, save=tmp_path / "odd.mp4")
+    for number in range(3):
+        sink.write(result(number, 97, 65))
+    sink.close()
+    capture = cv2.VideoCapture(str(tmp_path / "odd.mp4"))
+    assert capture.read()[1].shape == (64, 96, 3)
+
+
+def test_a_live_video_keeps_the_clocks_time(tmp_path: Path) -> None:
+    (sink,) = open_sinks(LIVE, ROAD_CLASSES, save=tmp_path / "live.mp4")
+    for number, at_s in enumerate([5.0, 5.1, 5.11, 5.12, 5.9]):
+        sink.write(result(number, at_s=at_s))
+    sink.close()
+    assert count_frames(tmp_path / "live.mp4") == 10  # 0.9 s at 10 FPS, both ends
+
+
+def test_a_video_has_one_size(tmp_path: Path) -> None:
+    (sink,) = open_sinks(FILE, ROAD_CLASSES, save=tmp_path / "road.mp4")
+    sink.write(result(0))
+    with pytest.raises(DataError, match=r"frame 000001 is 64x48, those before it 96x64"):
+        sink.write(result(1, 64, 48))
+    assert sink.close() == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_written_leaves_no_video_and_keeps_the_old(tmp_path: Path) -> None:
+    old = tmp_path / "road.mp4"
+    old.write_bytes(b"old")
+    (sink,) = open_sinks(FILE, ROAD_CLASSES, save=old)
+    assert sink.close() == ""
+    assert old.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"save": "road.gif"}, UsageError, r"unknown kind of video '\.gif': known are \.mp4"),
+        ({"masks": "taken"}, UsageError, "is a file: --masks needs a folder"),
+        ({"show": True}, UsageError, "no display here"),
+    ],
+)
+def test_what_cannot_be_opened(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, object],
+    error: type[RoadsegError],
+    message: str,
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "taken").write_text("")
+    paths = {k: tmp_path / v if isinstance(v, str) else v for k, v in options.items()}
+    with pytest.raises(error, match=message):
+        open_sinks(FILE, ROAD_CLASSES, **paths)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """Files cannot grow beyond 20 kB: what a full disk does, for this process."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "road.jsonl"
+    (sink,) = open_sinks(FILE, ROAD_CLASSES, jsonl=path)
+    with pytest.raises(OSError, match="File too large"):
+        for number in range(1000):
+            sink.write(result(number))
+    sink.close()
+    lines = path.read_text().splitlines()
+    assert [json.loads(line)["sequence"] for line in lines] == list(range(len(lines)))
+    assert len(lines) > 10
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_leaves_no_half_mask_and_no_half_video(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    noisy = random.integers(0, 11, (400, 600)).astype(np.uint8)
+    pixels = random.integers(0, 255, (400, 600, 3)).astype(np.uint8)
+    frame = Frame(pixels, PixelFormat.BGR, 0, 0, "000000")
+    large = Result(frame, noisy, {}, 0)
+    masks, video = tmp_path / "masks", tmp_path / "road.mp4"
+    (sink,) = open_sinks(FILE, ROAD_CLASSES, masks=masks)
+    with pytest.raises(OSError, match="File too large"):
+        sink.write(large)
+    assert list(masks.iterdir()) == []
+    (sink,) = open_sinks(FILE, ROAD_CLASSES, save=video)
+    for _ in range(20):
+        sink.write(large)
+    with pytest.raises(RoadsegError, match="disk full"):
+        sink.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["masks"]

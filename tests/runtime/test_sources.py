@@ -1,0 +1,174 @@
+"""One contract over all sources that are here, and the inputs that are refused."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from roadseg.runtime.errors import CorruptFrame, DataError, RoadsegError, SourceError, UsageError
+from roadseg.runtime.frame import Frame
+from roadseg.runtime.sources import open_source
+
+EVERY = ["video", "images", "image", "bgr", "nv12", "yuyv", "live"]
+
+
+@pytest.fixture(params=EVERY)
+def uri(request: pytest.FixtureRequest, video: Path, images: Path) -> str:
+    return {
+        "video": str(video),
+        "images": str(images),
+        "image": str(images / "road1.png"),
+        "bgr": "synthetic:?size=96x64&frames=3",
+        "nv12": "synthetic:?size=96x64&frames=3&format=nv12",
+        "yuyv": "synthetic:?size=96x64&frames=3&format=yuyv",
+        "live": "synthetic:?size=96x64&frames=3&live=1&fps=100",
+    }[request.param]
+
+
+def read_all(uri: str) -> list[Frame]:
+    with open_source(uri) as source:
+        return list(iter(source.read, None))
+
+
+def test_frames_come_in_order_until_the_end(uri: str) -> None:
+    with open_source(uri) as source:
+        frames = list(iter(source.read, None))
+        assert source.read() is None
+        assert [frame.sequence for frame in frames] == list(range(len(frames)))
+        assert len({frame.name for frame in frames}) == len(frames) == source.info.frames
+        assert all(a.timestamp_ns < b.timestamp_ns for a, b in itertools.pairwise(frames))
+        for frame in frames:
+            assert frame.pixels.dtype == np.uint8
+            assert frame.pixels.strides[-1] == 1
+        if source.info.width:
+            assert {(f.width, f.height) for f in frames} == {
+                (source.info.width, source.info.height)
+            }
+    source.close()
+
+
+def test_a_held_frame_is_not_written_over(uri: str) -> None:
+    with open_source(uri) as source:
+        first = source.read()
+        assert first is not None
+        before = first.pixels.copy()
+        list(iter(source.read, None))
+        np.testing.assert_array_equal(first.pixels, before)
+
+
+def test_released_buffers_are_used_again(video: Path) -> None:
+    with open_source(str(video)) as source:
+        places = set()
+        while (frame := source.read()) is not None:
+            places.add(frame.pixels.ctypes.data)
+            frame.release()
+    assert len(places) == 1
+
+
+def test_images_keep_their_own_sizes_and_names(images: Path) -> None:
+    frames = read_all(str(images))
+    assert [(f.name, f.width, f.height) for f in frames] == [
+        ("road0", 96, 64),
+        ("road1", 97, 65),
+        ("road2", 130, 50),
+    ]
+
+
+def test_a_damaged_image_is_named_and_the_rest_is_read(images: Path) -> None:
+    damaged = images / "road1.png"
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    with open_source(str(images)) as source:
+        first = source.read()
+        assert first is not None
+        with pytest.raises(CorruptFrame, match=r"road1\.png.*cut short"):
+            source.read()
+        third = source.read()
+        assert third is not None and third.name == "road2"
+        assert source.read() is None
+
+
+def jpeg() -> bytes:
+    return cv2.imencode(".jpg", np.full((40, 60, 3), 90, np.uint8))[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (jpeg()[:-30], "cut short"),
+        (jpeg()[:30] + b"\xff\xd9", "not an image"),
+        (b"some text", "not an image"),
+    ],
+)
+def test_bad_images(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "road.jpg"
+    path.write_bytes(content)
+    with pytest.raises(CorruptFrame, match=rf"{re.escape(str(path))}.*{message}"):
+        read_all(str(path))
+
+
+def test_a_video_that_is_cut_short(video: Path, tmp_path: Path) -> None:
+    whole = video.read_bytes()
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"cut\.mp4.*cut short"):
+        open_source(str(cut))
+
+
+def test_a_video_that_ends_early(tmp_path: Path) -> None:
+    # AVI has its index at the end and its frame count in front: OpenCV reads what is there.
+    whole = tmp_path / "whole.avi"
+    writer = cv2.VideoWriter(str(whole), cv2.VideoWriter.fourcc(*"MJPG"), 5.0, (96, 64))
+    noise = np.random.default_rng(0).integers(0, 255, (60, 64, 96, 3), np.uint8)
+    for picture in noise:
+        writer.write(picture)
+    writer.release()
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(CorruptFrame, match="cut short or damaged, ends after"):
+        read_all(str(cut))
+
+
+@pytest.mark.parametrize(
+    ("uri", "error", "message"),
+    [
+        ("nowhere.mp4", DataError, "no such file or folder"),
+        ("camera:9999", SourceError, r"no camera /dev/video9999 \(cameras here"),
+        ("v4l2:///dev/nothing", SourceError, "no camera /dev/nothing"),
+        ("camera:front", UsageError, "camera:N"),
+        ("rtsp://127.0.0.1/stream", UsageError, "unknown kind of source 'rtsp'"),
+        ("synthetic:?colour=red", UsageError, "colour"),
+    ],
+)
+def test_what_is_not_there(uri: str, error: type[RoadsegError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        open_source(uri)
+
+
+def test_bad_folders_and_files(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no images in this folder"):
+        open_source(str(tmp_path))
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    with pytest.raises(DataError, match="is empty"):
+        open_source(str(tmp_path / "clip.mp4"))
+    (tmp_path / "clip.mp4").write_bytes(b"no video" * 100)
+    with pytest.raises(DataError, match="not a video"):
+        open_source(str(tmp_path / "clip.mp4"))
+    for name in ("a.png", "a.jpg"):
+        (tmp_path / name).write_bytes(jpeg())
+    with pytest.raises(DataError, match="have one name"):
+        open_source(str(tmp_path))
+
+
+def test_real_clips_are_read_to_the_end(data_root: Path) -> None:
+    with open_source(str(data_root / "videos" / "solidWhiteRight.mp4")) as source:
+        count = 0
+        while (frame := source.read()) is not None:
+            count += 1
+            frame.release()
+    assert count == 221 == source.info.frames
