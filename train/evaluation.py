@@ -36,12 +36,21 @@ def predict(network: Network, spec: ModelSpec, image: Pixels) -> Pixels:
     return mask
 
 
-def evaluate(
+def evaluate_each(
     network: Network, spec: ModelSpec, images: Sequence[tuple[Pixels, Pixels]]
-) -> ConfusionMatrix:
-    """Return the confusion matrix over images and masks, at the masks' own size."""
-    matrix = ConfusionMatrix(len(spec.classes))
+) -> list[ConfusionMatrix]:
+    """Return the confusion matrix of each image and its mask, at the mask's own size."""
     network.eval()
+    found = []
     for image, mask in images:
-        matrix.update(mask, predict(network, spec, image))
-    return matrix
+        found.append(ConfusionMatrix(len(spec.classes)))
+        found[-1].update(mask, predict(network, spec, image))
+    return found
+
+
+def total(matrices: Sequence[ConfusionMatrix], classes: int) -> ConfusionMatrix:
+    """Return the sum of confusion matrices."""
+    whole = ConfusionMatrix(classes)
+    for matrix in matrices:
+        whole.counts += matrix.counts
+    return whole

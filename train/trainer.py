@@ -17,12 +17,13 @@ from roadseg.runtime.errors import RoadsegError, UsageError
 from roadseg.runtime.spec import ModelSpec
 from roadseg.train import checkpoint
 from roadseg.train.batches import Batch, Batches
-from roadseg.train.evaluation import evaluate, normalize
+from roadseg.train.evaluation import evaluate_each, normalize, total
 from roadseg.train.labels import LabelledImages
 from roadseg.train.losses import SegmentationLoss
 from roadseg.train.networks import Network
 from roadseg.train.optimization import MovingAverage, build_optimizer, lr_factor, set_lr
 from roadseg.train.options import TrainOptions
+from roadseg.train.outputs import Outputs
 from roadseg.train.progress import Progress
 
 LAST, BEST = "last.pt", "best.pt"
@@ -73,13 +74,18 @@ class Trainer:
         self.state = State()
         self.matrix = ConfusionMatrix(len(spec.classes))
         self.progress = Progress()
+        self.outputs = Outputs(options.out)
         self._since = time.monotonic()
 
     def fit(self) -> None:
         """Train until the epochs or the minutes are used up."""
         self._since = time.monotonic() - self.state.elapsed_s
-        while self.share_done() < 1:
-            self.run_epoch()
+        self.outputs.start(self.state.epoch)
+        try:
+            while self.share_done() < 1:
+                self.run_epoch()
+        finally:
+            self.outputs.close()
 
     def share_done(self) -> float:
         """Return the progress of the run, 0 to 1: of its steps, or of its time if that is more."""
@@ -138,14 +144,21 @@ class Trainer:
         """Validate when it is due, then record the epoch."""
         last = self.share_done() >= 1
         best = self.state.best
-        if last or self.state.epoch % self.evaluation_interval() == 0:
-            self.matrix = evaluate(self.average.network, self.spec, self.validation)
+        due = last or self.state.epoch % self.evaluation_interval() == 0
+        network = self.average.network
+        if due:
+            matrices = evaluate_each(network, self.spec, self.validation)
+            self.matrix = total(matrices, len(self.spec.classes))
             row |= scores(self.matrix, self.spec)
             self.spec = self.spec.replace(metrics=spec_metrics(row))
         self.state.elapsed_s = time.monotonic() - self._since
         row["elapsed_s"] = round(self.state.elapsed_s, 1)
         self.state.history.append(row)
         out = self.options.out
+        # Before the checkpoint: when killed in between, the epoch is done again and all is renewed.
+        self.outputs.write_metrics(self.state.history)
+        if due:
+            self.outputs.draw(self.state.history, network, self.spec, self.validation, matrices)
         if row.get("miou", -1.0) > best:
             self.save_best(out / BEST)
         self.save(out / LAST)

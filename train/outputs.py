@@ -1,0 +1,86 @@
+"""What a run leaves beside its checkpoints: metrics, plots, a sheet of predictions, TensorBoard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from roadseg.data.confusion import ConfusionMatrix
+from roadseg.runtime.files import write_text
+from roadseg.runtime.spec import ModelSpec
+from roadseg.train.evaluation import predict, total
+from roadseg.train.labels import LabelledImages
+from roadseg.train.networks import Network
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+METRICS, CURVES, CONFUSION, PREDICTIONS = (
+    "metrics.jsonl",
+    "curves.png",
+    "confusion.png",
+    "predictions.png",
+)
+
+
+class Outputs:
+    """Files in the folder of a run.
+
+    All but TensorBoard's are written anew from the whole history, so that what an interruption
+    made be done twice is there once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.board: SummaryWriter | None = None
+
+    def start(self, epoch: int) -> None:
+        """Open TensorBoard where it is installed; later epochs of an older run are struck out."""
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            return
+        self.board = SummaryWriter(self.folder / "tensorboard", purge_step=epoch + 1)
+
+    def write_metrics(self, history: Sequence[dict[str, Any]]) -> None:
+        """Write all epochs to metrics.jsonl, and the last one's scalars to TensorBoard."""
+        write_text(self.folder / METRICS, "".join(json.dumps(row) + "\n" for row in history))
+        if self.board is None:
+            return
+        row = history[-1]
+        scalars = {
+            name: row[name] for name in ("loss", "lr", "images_per_s", "miou") if name in row
+        }
+        scalars |= {f"iou/{name}": value for name, value in row.get("iou", {}).items()}
+        for name, value in scalars.items():
+            self.board.add_scalar(name, value, row["epoch"])
+        self.board.flush()
+
+    def draw(
+        self,
+        history: Sequence[dict[str, Any]],
+        network: Network,
+        spec: ModelSpec,
+        images: LabelledImages,
+        matrices: Sequence[ConfusionMatrix],
+    ) -> None:
+        """Draw the plots and the sheet; `matrices` has the confusion of each image."""
+        from roadseg.train.plots import draw_confusion, draw_curves
+        from roadseg.train.sheet import choose_rows, draw_sheet
+
+        draw_curves(history, self.folder / CURVES)
+        whole = total(matrices, len(spec.classes))
+        draw_confusion(whole, spec.class_names, self.folder / CONFUSION)
+        rows = []
+        for index in choose_rows(matrices):
+            image, mask = images[index]
+            caption = f"{images.samples[index].name}   mIoU {100 * matrices[index].miou:.1f} %"
+            rows.append((caption, image, mask, predict(network, spec, image)))
+        draw_sheet(rows, spec.classes, self.folder / PREDICTIONS)
+
+    def close(self) -> None:
+        """Close TensorBoard."""
+        if self.board is not None:
+            self.board.close()
