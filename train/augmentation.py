@@ -49,7 +49,7 @@ class Augmentation:
         warp = self.warp((image.shape[1], image.shape[0]), size, random)
         crop = (self.width, self.height)
         inverse = cv2.WARP_INVERSE_MAP
-        image = cv2.warpAffine(
+        moved = cv2.warpAffine(
             image,
             warp,
             crop,
@@ -57,7 +57,7 @@ class Augmentation:
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=(GRAY, GRAY, GRAY),
         )
-        mask = cv2.warpAffine(
+        labels = cv2.warpAffine(
             mask,
             warp,
             crop,
@@ -65,7 +65,8 @@ class Augmentation:
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=(IGNORE,),
         )
-        return cv2.transform(image, self.color(random)), mask
+        colored = cv2.transform(moved, self.color(random))
+        return np.asarray(colored, np.uint8), np.asarray(labels, np.uint8)
 
     def warp(
         self, source: tuple[int, int], size: tuple[int, int], random: np.random.Generator

@@ -18,6 +18,7 @@ from roadseg.train.networks import Network, build_network
 
 FORMAT = "roadseg checkpoint"
 SCHEMA = 1
+LAST, BEST = "last.pt", "best.pt"  # in a run's folder: to resume from, to use
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,7 @@ def _train(argv: Sequence[str] | None) -> int:
             raise MissingExtra(package, "train", "seg-train")
     from roadseg.train.run import train
 
-    trainer = train(options)
-    print(f"best mIoU {100 * trainer.state.best:.2f}")
-    print(f"next: seg-export {options.out / 'best.pt'} --int8 --data {options.data}")
+    train(options)
     return 0
 
 

@@ -29,7 +29,8 @@ def predict(network: Network, spec: ModelSpec, image: Pixels) -> Pixels:
     height, width = image.shape[:2]
     device = next(network.parameters()).device
     if (width, height) != (spec.width, spec.height):
-        image = cv2.resize(image, (spec.width, spec.height), interpolation=cv2.INTER_LINEAR)
+        size = spec.width, spec.height
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
     logits = network(normalize(torch.from_numpy(image)[None].to(device), spec))
     full = interpolate(logits, (height, width), mode="bilinear", align_corners=False)
     mask: Pixels = full[0].argmax(0).to(torch.uint8).cpu().numpy()

@@ -85,7 +85,7 @@ class LabelledImages(Sequence[tuple[Pixels, Pixels]]):
         for _, mask in self:
             counts += np.bincount(mask.ravel(), minlength=256)
         counts = counts[: len(self.classes.classes)]
-        return counts / max(1, counts.sum())
+        return np.asarray(counts / max(1, counts.sum()), np.float64)
 
 
 def open_splits(

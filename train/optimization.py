@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +56,7 @@ class MovingAverage:
 
     def __init__(self, network: Network, decay: float) -> None:
         self.decay = decay
-        self.network = cast(Network, copy.deepcopy(network).eval().requires_grad_(False))
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self._average = self._floats(self.network)
 
     @staticmethod

@@ -17,12 +17,9 @@ from roadseg.train.networks import Network
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-METRICS, CURVES, CONFUSION, PREDICTIONS = (
-    "metrics.jsonl",
-    "curves.png",
-    "confusion.png",
-    "predictions.png",
-)
+METRICS = "metrics.jsonl"
+PICTURES = CURVES, CONFUSION, PREDICTIONS = "curves.png", "confusion.png", "predictions.png"
+SCALARS = ("loss", "lr", "images_per_s", "miou", "pixel_accuracy")
 
 
 class Outputs:
@@ -50,10 +47,8 @@ class Outputs:
         if self.board is None:
             return
         row = history[-1]
-        scalars = {
-            name: row[name] for name in ("loss", "lr", "images_per_s", "miou") if name in row
-        }
-        scalars |= {f"iou/{name}": value for name, value in row.get("iou", {}).items()}
+        scalars = {f"iou/{name}": value for name, value in row.get("iou", {}).items()}
+        scalars |= {name: row[name] for name in SCALARS if name in row}
         for name, value in scalars.items():
             self.board.add_scalar(name, value, row["epoch"])
         self.board.flush()

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from roadseg.data.confusion import ConfusionMatrix
@@ -19,8 +20,8 @@ from roadseg.runtime.files import atomic_path
 
 INK, SOFT, RULE = "#17202b", "#5c6875", "#e2e6eb"
 BLUE, ORANGE, GREEN = "#2f74d0", "#e07b1a", "#149a85"
-BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#9dbfee", BLUE, "#163d78"])
-STYLE: dict[str, Any] = {
+BLUES = LinearSegmentedColormap.from_list("blues", ["#f1f4f8", "#9dbfee", BLUE, "#163d78"])
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "text.color": INK,
@@ -46,10 +47,10 @@ MANY_CLASSES = 14  # beyond, percents do not fit the cells
 
 
 @contextmanager
-def drawn(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Give a figure of so many inches in the style; write it atomically as PNG."""
+def drawn(path: Path, width: float, height: float, pad: float = 0.12) -> Iterator[Figure]:
+    """Give a figure in the style, its sizes in inches; write it atomically as PNG."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure((width, height), layout="constrained")
+        figure = Figure((width, height), layout=ConstrainedLayoutEngine(w_pad=pad, h_pad=pad))
         yield figure
         with atomic_path(path) as part:
             figure.savefig(part)
@@ -70,11 +71,11 @@ def draw_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
             GREEN,
         )
         _mark_best(miou, scored)
-        _curve(rate, "Learning rate", epochs, [row["lr"] for row in history], ORANGE)
+        thousandths = [1000 * row["lr"] for row in history]
+        _curve(rate, "Learning rate (thousandths)", epochs, thousandths, ORANGE)
         rate.set_ylim(0, None)
-        rate.ticklabel_format(axis="y", scilimits=(-2, 4), useMathText=True)
         for axes in (loss, miou, rate):
-            axes.set_xlim(min(epochs), max(max(epochs), 2))
+            axes.set_xlim(1, max(2, *epochs))
 
 
 def _curve(axes: Axes, title: str, x: Sequence[int], y: Sequence[float], color: str) -> None:
@@ -138,6 +139,7 @@ def _write_percents(axes: Axes, shares: Any, occurs: Any) -> None:
         text = f"{share:.0f}" if occurs[row] else "-"
         if occurs[row] and share < 0.5:
             continue
-        color = "white" if share > 45 else INK if row == column else SOFT
+        color = "white" if share > 45 else INK if share > 10 else SOFT
         weight = "bold" if row == column else "normal"
-        axes.text(column, row, text, ha="center", va="center", color=color, weight=weight)
+        place: Any = {"ha": "center", "va": "center_baseline"}
+        axes.text(column, row, text, color=color, weight=weight, **place)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
+from roadseg.train.checkpoint import BEST
 from roadseg.train.options import TrainOptions
+from roadseg.train.outputs import PICTURES
 
 if TYPE_CHECKING:
     from roadseg.train.trainer import State
@@ -33,6 +36,17 @@ class Progress:
         line = f"epoch {row['epoch']:3d}  loss {row['loss']:.4f}{score}"
         start = "\r\033[K" if self.tty else ""
         print(f"{start}{line}  {row['images_per_s']:.1f} images/s  {clock(left)} left", flush=True)
+
+    def end(self, state: State, options: TrainOptions) -> None:
+        """Print the best epoch's IoU by class, where the pictures are, and what to do next."""
+        best = max((row for row in state.history if "miou" in row), key=lambda row: row["miou"])
+        width = max(len("mean IoU"), *map(len, best["iou"]))
+        for name, value in best["iou"].items():
+            print(f"{name:{width}}  {100 * value:5.1f}")
+        print(f"{'mean IoU':{width}}  {100 * best['miou']:5.1f}  (best, epoch {best['epoch']})")
+        print("pictures: " + ", ".join(str(options.out / name) for name in PICTURES))
+        command = ["seg-export", str(options.out / BEST), "--int8", "--data", options.data]
+        print("next: " + shlex.join(command), flush=True)
 
 
 def clock(seconds: float) -> str:

@@ -15,12 +15,13 @@ from roadseg.runtime.spec import ModelSpec
 from roadseg.train.allocator import keep_freed_memory
 from roadseg.train.augmentation import Augmentation
 from roadseg.train.batches import Batches
+from roadseg.train.checkpoint import LAST
 from roadseg.train.labels import LabelledImages, open_splits
 from roadseg.train.losses import SegmentationLoss, balanced_weights
 from roadseg.train.networks import Network, build_network, complete_config
 from roadseg.train.networks.weights import load_weights
 from roadseg.train.options import TrainOptions
-from roadseg.train.trainer import LAST, Trainer
+from roadseg.train.trainer import Trainer
 
 
 def train(options: TrainOptions) -> Trainer:
@@ -49,7 +50,7 @@ def prepare(options: TrainOptions) -> Trainer:
     network = build_network(config, len(classes))
     origin = "" if options.resume else load_weights(network, options.weights)
     device = choose_device(options.device)
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     size = options.size or own_size(training, network.multiple)
     spec = ModelSpec(
         name=config["architecture"],

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from roadseg.data.confusion import ConfusionMatrix
 from roadseg.runtime.spec import IGNORE, ClassInfo
-from roadseg.train.plots import INK, RULE, SOFT, drawn
+from roadseg.train.plots import INK, RULE, drawn
 
 Pixels = NDArray[np.uint8]
 
 ROWS = 4
-WIDTH = 3.4  # of a picture, in inches
-PIXELS = 512  # of a picture's width
+WIDTH = 2.8  # of a picture, in inches
+PIXELS = 420  # of a picture's width
+LEGEND_COLUMNS = 6
 VOID = (235, 237, 240)
 
 
@@ -36,19 +37,21 @@ def draw_sheet(
 ) -> None:
     """Draw rows of (caption, image (H, W, 3), labels (H, W), prediction (H, W)) and a legend."""
     heights = [WIDTH * image.shape[0] / image.shape[1] for _, image, _, _ in rows]
-    legend = -(-(len(classes) + 1) // 8)
-    height = sum(heights) + 0.28 * len(rows) + 0.45 + 0.25 * legend
-    with drawn(path, 3 * WIDTH + 0.2, height) as figure:
+    lines = -(-(len(classes) + 1) // LEGEND_COLUMNS)
+    height = sum(heights) + 0.12 * len(rows) + 0.5 + 0.22 * lines
+    with drawn(path, 3 * WIDTH + 0.4, height, pad=0.03) as figure:
         grid = figure.subplots(len(rows), 3, squeeze=False, height_ratios=heights)
         palette = class_palette(classes)
         for cells, (caption, image, labels, prediction) in zip(grid, rows, strict=True):
-            shown = [image, palette[labels], palette[prediction]]
-            for axes, picture in zip(cells, shown, strict=True):
-                axes.imshow(_fit(picture), interpolation="nearest")
+            masks = [palette[_fit(mask, cv2.INTER_NEAREST)] for mask in (labels, prediction)]
+            for axes, picture in zip(cells, [_fit(image, cv2.INTER_AREA), *masks], strict=True):
+                axes.imshow(picture)
                 axes.set_axis_off()
-            cells[0].set_title(caption, fontsize=8.5, color=SOFT, weight="normal", pad=4)
-        for axes, title in zip(grid[0], ("image", "labels", "prediction"), strict=True):
-            axes.set_title(title, loc="center", color=INK)
+            box = {"facecolor": INK, "edgecolor": "none", "alpha": 0.75, "pad": 2.5}
+            place = cells[0].transAxes
+            cells[0].text(0.03, 0.04, caption, color="white", size=8, bbox=box, transform=place)
+        for axes, title in zip(grid[0], ("Image", "Labels", "Prediction"), strict=True):
+            axes.set_title(title)
         _write_legend(figure, classes)
 
 
@@ -60,23 +63,23 @@ def class_palette(classes: Sequence[ClassInfo]) -> Pixels:
     return palette
 
 
-def _fit(picture: Pixels) -> Pixels:
-    """Bring a picture to the sheet's width; colours of classes are not mixed."""
+def _fit(picture: Pixels, interpolation: int) -> Pixels:
+    """Bring a picture to the sheet's width."""
     height, width = picture.shape[:2]
     size = PIXELS, max(1, round(PIXELS * height / width))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    return np.asarray(cv2.resize(picture, size, interpolation=interpolation), np.uint8)
 
 
 def _write_legend(figure: Figure, classes: Sequence[ClassInfo]) -> None:
     entries = [(info.name, info.color) for info in classes] + [("void", VOID)]
     handles = [
-        Patch(facecolor=np.array(color) / 255, edgecolor=RULE, label=name)
+        Patch(facecolor="#" + bytes(color).hex(), edgecolor=RULE, label=name)
         for name, color in entries
     ]
     figure.legend(
         handles=handles,
         loc="outside lower center",
-        ncols=min(8, len(handles)),
+        ncols=min(LEGEND_COLUMNS, len(handles)),
         frameon=False,
         handlelength=1.2,
         handleheight=1.2,

@@ -26,8 +26,6 @@ from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import Outputs
 from roadseg.train.progress import Progress
 
-LAST, BEST = "last.pt", "best.pt"
-
 
 @dataclasses.dataclass
 class State:
@@ -86,6 +84,7 @@ class Trainer:
                 self.run_epoch()
         finally:
             self.outputs.close()
+        self.progress.end(self.state, self.options)
 
     def share_done(self) -> float:
         """Return the progress of the run, 0 to 1: of its steps, or of its time if that is more."""
@@ -160,8 +159,8 @@ class Trainer:
         if due:
             self.outputs.draw(self.state.history, network, self.spec, self.validation, matrices)
         if row.get("miou", -1.0) > best:
-            self.save_best(out / BEST)
-        self.save(out / LAST)
+            self.save_best(out / checkpoint.BEST)
+        self.save(out / checkpoint.LAST)
         self.progress.epoch(row, self.state, self.options, last)
 
     def evaluation_interval(self) -> int:

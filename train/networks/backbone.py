@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +49,7 @@ class Backbone(nn.Module):
         if stem_stride not in (2, 4):
             raise UsageError(f"stem_stride is {stem_stride}: known are 2, 4")
         self.name = name
-        self.body = _create(name, stages)
+        self.body: Any = _create(name, stages)
         if depths:
             _keep_depths(self.body, name, depths)
         if stem_stride == 4:
@@ -63,16 +64,16 @@ class Backbone(nn.Module):
         return features
 
 
-def _create(name: str, stages: int) -> nn.Module:
+def _create(name: str, stages: int) -> Any:
     """Build timm's feature extractor and drop the blocks behind its last feature."""
     import timm
 
     if name not in timm.list_models(name):
         known = ", ".join(LIGHT_BACKBONES)
         raise UsageError(f"unknown backbone '{name}': light ones are {known}")
-    options = {"bn_eps": BN_EPSILON[name]} if name in BN_EPSILON else {}
+    options: dict[str, Any] = {"bn_eps": BN_EPSILON[name]} if name in BN_EPSILON else {}
     try:
-        body: nn.Module = timm.create_model(
+        body: Any = timm.create_model(
             name, features_only=True, pretrained=False, out_indices=tuple(range(stages)), **options
         )
         strides = list(body.feature_info.reduction())
@@ -86,7 +87,7 @@ def _create(name: str, stages: int) -> nn.Module:
     return body
 
 
-def _keep_depths(body: nn.Module, name: str, depths: Sequence[int]) -> None:
+def _keep_depths(body: Any, name: str, depths: Sequence[int]) -> None:
     """Drop the last blocks of each stage, so that depths[i] are left of stage i."""
     if not hasattr(body, "blocks"):
         raise UsageError(f"backbone '{name}' has no stages of blocks to cut to depths")
