@@ -58,6 +58,12 @@ def dice_loss(probabilities: Tensor, shares: Tensor) -> Tensor:
     return ((1 - dice) * occurs).sum() / occurs.sum().clamp(min=1.0)
 
 
+def sqrt_weights(shares: Tensor) -> Tensor:
+    """Return class weights 1 / sqrt(share), mean 1; a class without a pixel counts as one in 1e5."""
+    weights = shares.clamp(min=1e-5).rsqrt()
+    return weights / weights.mean()
+
+
 def balanced_weights(shares: Tensor) -> Tensor:
     """Return class weights 1 / ln(1.02 + share), mean 1 (ENet, Paszke et al., 2016)."""
     weights = 1 / torch.log(1.02 + shares)

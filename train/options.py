@@ -12,7 +12,7 @@ OPTIMIZERS = ("adamw", "sgd")
 SCHEDULES = ("poly", "cosine")
 AMP = ("auto", "off", "float16", "bfloat16")
 CROP = Size(352, 352)
-CLASS_WEIGHTS = ("none", "balanced")
+CLASS_WEIGHTS = ("none", "sqrt", "balanced")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class TrainOptions:
     warmup: epochs of linear warm-up.
     ema: decay of the moving average of weights, which is what is validated and kept; 0 is off.
     dice: weight of the Dice loss beside the cross-entropy.
-    class_weights: of the cross-entropy: none, or balanced by how often a class occurs.
+    class_weights: of the cross-entropy, by how often a class occurs: none, sqrt (1 / sqrt(share)),
+        or balanced (as ENet, up to ten times as much for a rare class).
     amp: mixed precision: auto (float16 on CUDA, off on CPU), off, float16 or bfloat16.
     device: cpu or cuda; auto takes CUDA where there is one.
     seed: of data order, augmentation and starting weights.

@@ -17,7 +17,7 @@ from roadseg.train.augmentation import Augmentation
 from roadseg.train.batches import Batches
 from roadseg.train.checkpoint import LAST
 from roadseg.train.labels import LabelledImages, open_splits
-from roadseg.train.losses import SegmentationLoss, balanced_weights
+from roadseg.train.losses import SegmentationLoss, balanced_weights, sqrt_weights
 from roadseg.train.networks import Network, build_network, complete_config
 from roadseg.train.networks.weights import load_weights
 from roadseg.train.options import TrainOptions
@@ -131,8 +131,9 @@ def build_loss(
 ) -> SegmentationLoss:
     """Return the loss, its class weights counted over the training masks when asked for."""
     weights = None
-    if options.class_weights == "balanced":
-        weights = balanced_weights(torch.from_numpy(training.class_shares()).float())
+    if options.class_weights != "none":
+        rule = sqrt_weights if options.class_weights == "sqrt" else balanced_weights
+        weights = rule(torch.from_numpy(training.class_shares()).float())
     return SegmentationLoss(len(training.classes.classes), network.stride, options.dice, weights)
 
 
