@@ -25,7 +25,7 @@ class ColumnTables {
     left_.resize(padded);
     right_.resize(padded);
     weight_.resize(padded);
-    narrow_ = source >= WINDOW;
+    narrow_ = true;
     for (int x = 0; x < padded; ++x) {
       const int column = std::min(x, width - 1);
       int& base = base_[x / WINDOW];
@@ -50,39 +50,59 @@ class ColumnTables {
   bool narrow_ = false;
 };
 
-// The low-resolution argmax of the last two logit rows.
-class WinnerRows {
+// The last two logit rows and their argmax. The rows are copied side by side: in the tensor those
+// of the classes are often a large power of two apart, and would evict each other from the cache.
+class LogitRows {
  public:
   void start(const RowKernels& rows, const Logits& logits) {
     rows_ = &rows;
     logits_ = &logits;
-    held_[0] = held_[1] = -1;
-    for (auto& buffer : buffers_) buffer.resize(logits.width);
+    stride_ = std::max(logits.width, WINDOW);
+    for (Held& held : held_) {
+      held.y = -1;
+      held.values.resize(static_cast<size_t>(logits.classes) * stride_);
+      held.winners.resize(logits.width);
+    }
   }
 
-  const uint8_t* row(int y) {
-    uint8_t* buffer = buffers_[y % 2].data();
-    if (held_[y % 2] != y) rows_->argmax_row(logit_row(y), logits_->width, buffer);
-    held_[y % 2] = y;
-    return buffer;
+  // Valid until a row of the same parity is asked for, as are its winners.
+  LogitRow row(int y) {
+    Held& held = held_[y % 2];
+    const LogitRow row{held.values.data(), stride_, logits_->classes};
+    if (held.y != y) {
+      copy(y, held.values.data());
+      rows_->argmax_row(row, logits_->width, held.winners.data());
+      held.y = y;
+    }
+    return row;
   }
-
-  LogitRow logit_row(int y) const {
-    return {logits_->values + static_cast<int64_t>(y) * logits_->width,
-            static_cast<int64_t>(logits_->height) * logits_->width, logits_->classes};
-  }
+  const uint8_t* winners(int y) const { return held_[y % 2].winners.data(); }
 
  private:
+  struct Held {
+    int y;
+    std::vector<float> values;
+    std::vector<uint8_t> winners;
+  };
+
+  void copy(int y, float* to) const {
+    const int64_t plane = static_cast<int64_t>(logits_->height) * logits_->width;
+    const float* from = logits_->values + static_cast<int64_t>(y) * logits_->width;
+    for (int c = 0; c < logits_->classes; ++c) {
+      std::memcpy(to + c * stride_, from + c * plane, sizeof(float) * logits_->width);
+    }
+  }
+
   const RowKernels* rows_ = nullptr;
   const Logits* logits_ = nullptr;
-  int held_[2] = {-1, -1};
-  std::vector<uint8_t> buffers_[2];
+  int64_t stride_ = 0;
+  Held held_[2];
 };
 
 struct Workspace {
   ColumnTables columns;
   Axis rows;
-  WinnerRows winners;
+  LogitRows logits;
 };
 
 // The class that wins at every logit from first to last of both rows, or MIXED.
@@ -97,18 +117,17 @@ int common_winner(const uint8_t* top, const uint8_t* bottom, int first, int last
 // Output rows from begin to end lie between the same two logit rows.
 struct Band {
   int begin, end;
-  int top, bottom;
+  LogitRow top, bottom;
 };
 
-void decode_block(const RowKernels& rows, Workspace& work, const Band& band, int x, int n,
-                  int classes, Plane mask, Plane confidence) {
+void decode_block(const RowKernels& rows, const Workspace& work, const Band& band, int x, int n,
+                  Plane mask, Plane confidence) {
   alignas(64) float top[MAX_CLASSES * BLOCK];
   alignas(64) float step[MAX_CLASSES * BLOCK];
   alignas(64) uint8_t ids[BLOCK], shares[BLOCK];
-  rows.widen_block(work.winners.logit_row(band.top), work.winners.logit_row(band.bottom),
-                   work.columns.block(x), top, step);
+  rows.widen_block(band.top, band.bottom, work.columns.block(x), top, step);
   for (int y = band.begin; y < band.end; ++y) {
-    rows.argmax_block(top, step, work.rows.weight[y], classes, ids,
+    rows.argmax_block(top, step, work.rows.weight[y], band.top.classes, ids,
                       confidence.pixels ? shares : nullptr);
     std::memcpy(mask.pixels + y * mask.row_stride + x, ids, n);
     if (confidence.pixels) {
@@ -117,18 +136,17 @@ void decode_block(const RowKernels& rows, Workspace& work, const Band& band, int
   }
 }
 
-void decode_band(const RowKernels& rows, Workspace& work, const Band& band, int classes,
-                 Plane mask, Plane confidence, int width) {
-  const uint8_t* top = work.winners.row(band.top);
-  const uint8_t* bottom = work.winners.row(band.bottom);
+void decode_band(const RowKernels& rows, const Workspace& work, const Band& band,
+                 const uint8_t* top, const uint8_t* bottom, Plane mask, Plane confidence,
+                 int width) {
   for (int x = 0; x < width; x += BLOCK) {
     const int n = std::min(BLOCK, width - x);
-    // A class that is largest at all four corners is largest between them: no need to interpolate.
+    // A class that is largest at all corners is largest between them: no need to interpolate.
     const int winner =
         confidence.pixels ? MIXED
                           : common_winner(top, bottom, work.columns.first(x), work.columns.last(x));
     if (winner == MIXED) {
-      decode_block(rows, work, band, x, n, classes, mask, confidence);
+      decode_block(rows, work, band, x, n, mask, confidence);
       continue;
     }
     for (int y = band.begin; y < band.end; ++y) {
@@ -144,12 +162,14 @@ void decode(const Logits& logits, Plane mask, Plane confidence, int width, int h
   thread_local Workspace work;
   work.columns.prepare(logits.width, width);
   work.rows.prepare(logits.height, height);
-  work.winners.start(rows, logits);
-  for (int begin = 0; begin < height;) {
-    Band band{begin, begin + 1, work.rows.index[begin], work.rows.next(begin)};
-    while (band.end < height && work.rows.index[band.end] == band.top) ++band.end;
-    decode_band(rows, work, band, logits.classes, mask, confidence, width);
-    begin = band.end;
+  work.logits.start(rows, logits);
+  for (int begin = 0, end; begin < height; begin = end) {
+    const int top = work.rows.index[begin];
+    const int bottom = work.rows.next(begin);
+    for (end = begin + 1; end < height && work.rows.index[end] == top;) ++end;
+    const Band band{begin, end, work.logits.row(top), work.logits.row(bottom)};
+    decode_band(rows, work, band, work.logits.winners(top), work.logits.winners(bottom), mask,
+                confidence, width);
   }
 }
 

@@ -20,7 +20,7 @@ constexpr int VECTOR_BYTES = 32;
 constexpr int VECTOR_BYTES = 16;
 #endif
 constexpr int LANES = VECTOR_BYTES / 4;
-constexpr int VECTORS = 4;  // in flight, to hide latency and stay in registers
+constexpr int VECTORS = VECTOR_BYTES == 64 ? 2 : 4;  // in flight, to hide latency and stay in registers
 constexpr int STRIP = LANES * VECTORS;
 static_assert(BLOCK % STRIP == 0);
 
@@ -100,35 +100,53 @@ static void argmax_row(LogitRow row, int width, uint8_t* winners) {
   }
 }
 
-static inline void widen_row(const float* row, const Columns& columns, float* wide) {
 #ifdef __AVX2__
-  if (columns.narrow) {
-    for (int x = 0; x < BLOCK; x += WINDOW) {
-      const auto order = [&](const int32_t* from) {
-        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + x));
-      };
-      const __m256 window = _mm256_loadu_ps(row + columns.base[x / WINDOW]);
-      const __m256 left = _mm256_permutevar8x32_ps(window, order(columns.left));
-      const __m256 right = _mm256_permutevar8x32_ps(window, order(columns.right));
-      const __m256 weight = _mm256_loadu_ps(columns.weight + x);
-      _mm256_storeu_ps(wide + x, left + weight * (right - left));
-    }
-    return;
+static inline __m256 lerp_window(__m256 window, __m256i left, __m256i right, __m256 weight) {
+  const __m256 from = _mm256_permutevar8x32_ps(window, left);
+  const __m256 to = _mm256_permutevar8x32_ps(window, right);
+  return from + weight * (to - from);
+}
+
+static inline __m256i load_order(const int32_t* from) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+}
+
+static inline void widen_narrow(const float* top_row, const float* bottom_row,
+                                const Columns& columns, float* top, float* step) {
+  for (int x = 0; x < BLOCK; x += WINDOW) {
+    const int base = columns.base[x / WINDOW];
+    const __m256i left = load_order(columns.left + x);
+    const __m256i right = load_order(columns.right + x);
+    const __m256 weight = _mm256_loadu_ps(columns.weight + x);
+    const __m256 values = _mm256_loadu_ps(top_row + base);
+    const __m256 steps = _mm256_loadu_ps(bottom_row + base) - values;
+    _mm256_storeu_ps(top + x, lerp_window(values, left, right, weight));
+    _mm256_storeu_ps(step + x, lerp_window(steps, left, right, weight));
   }
+}
 #endif
+
+static inline void widen_any(const float* top_row, const float* bottom_row, const Columns& columns,
+                             float* top, float* step) {
   for (int x = 0; x < BLOCK; ++x) {
-    const float* window = row + columns.base[x / WINDOW];
-    const float left = window[columns.left[x]];
-    wide[x] = left + columns.weight[x] * (window[columns.right[x]] - left);
+    const int left = columns.base[x / WINDOW] + columns.left[x];
+    const int right = columns.base[x / WINDOW] + columns.right[x];
+    const float left_step = bottom_row[left] - top_row[left];
+    const float right_step = bottom_row[right] - top_row[right];
+    top[x] = top_row[left] + columns.weight[x] * (top_row[right] - top_row[left]);
+    step[x] = left_step + columns.weight[x] * (right_step - left_step);
   }
 }
 
 static void widen_block(LogitRow top_row, LogitRow bottom_row, Columns columns, float* top,
                         float* step) {
+  auto* widen = widen_any;
+#ifdef __AVX2__
+  if (columns.narrow) widen = widen_narrow;
+#endif
   for (int c = 0; c < top_row.classes; ++c) {
-    widen_row(top_row.values + c * top_row.class_stride, columns, top + c * BLOCK);
-    widen_row(bottom_row.values + c * bottom_row.class_stride, columns, step + c * BLOCK);
-    for (int x = 0; x < BLOCK; ++x) step[c * BLOCK + x] -= top[c * BLOCK + x];
+    widen(top_row.values + c * top_row.class_stride, bottom_row.values + c * top_row.class_stride,
+          columns, top + c * BLOCK, step + c * BLOCK);
   }
 }
 

@@ -53,20 +53,36 @@ ROADSEG_INLINE uint8_t clamp_q5(int sum) {
 }
 
 // Luma below black counts as black, as in OpenCV.
-ROADSEG_INLINE void yuv_to_rgb(uint8_t y, uint8_t u, uint8_t v, uint8_t* rgb) {
-  const auto above_black = static_cast<int16_t>((y > 16 ? y - 16 : 0) << PIXEL_SHIFT);
-  const auto u_centred = static_cast<int16_t>((u - 128) * (1 << PIXEL_SHIFT));
-  const auto v_centred = static_cast<int16_t>((v - 128) * (1 << PIXEL_SHIFT));
-  const int luma = multiply_q15(above_black, bt601::LUMA);
-  rgb[0] = clamp_q5(luma + multiply_q15(v_centred, bt601::RED_V));
-  rgb[1] = clamp_q5(luma + multiply_q15(u_centred, bt601::GREEN_U) +
-                    multiply_q15(v_centred, bt601::GREEN_V));
-  rgb[2] = clamp_q5(luma + multiply_q15(u_centred, bt601::BLUE_U));
+ROADSEG_INLINE int16_t luma_q5(uint8_t y) {
+  return multiply_q15(static_cast<int16_t>((y > 16 ? y - 16 : 0) << PIXEL_SHIFT), bt601::LUMA);
 }
 
-// alpha: 0 (the pixel) to 256 (the colour).
-ROADSEG_INLINE uint8_t blend(uint8_t pixel, uint8_t colour, int alpha) {
-  return static_cast<uint8_t>((pixel * (256 - alpha) + colour * alpha + 128) >> 8);
+// What the chroma of a pair of pixels adds to their luma.
+struct Chroma {
+  int16_t red, green, blue;
+};
+
+ROADSEG_INLINE Chroma chroma_q5(uint8_t u, uint8_t v) {
+  const auto u_centred = static_cast<int16_t>((u - 128) * (1 << PIXEL_SHIFT));
+  const auto v_centred = static_cast<int16_t>((v - 128) * (1 << PIXEL_SHIFT));
+  return {multiply_q15(v_centred, bt601::RED_V),
+          static_cast<int16_t>(multiply_q15(u_centred, bt601::GREEN_U) +
+                               multiply_q15(v_centred, bt601::GREEN_V)),
+          multiply_q15(u_centred, bt601::BLUE_U)};
+}
+
+ROADSEG_INLINE void yuv_to_rgb(uint8_t y, Chroma chroma, uint8_t* rgb) {
+  const int luma = luma_q5(y);
+  rgb[0] = clamp_q5(luma + chroma.red);
+  rgb[1] = clamp_q5(luma + chroma.green);
+  rgb[2] = clamp_q5(luma + chroma.blue);
+}
+
+// alpha: 0 (the pixel) to 256 (the colour). Sums fit 16 bits, which says so to the vectoriser.
+ROADSEG_INLINE uint8_t blend(uint8_t pixel, uint8_t colour, uint16_t alpha) {
+  const auto kept = static_cast<uint16_t>(pixel * static_cast<uint16_t>(256 - alpha));
+  const auto added = static_cast<uint16_t>(colour * alpha + 128);
+  return static_cast<uint8_t>(static_cast<uint16_t>(kept + added) >> 8);
 }
 
 }  // namespace roadseg

@@ -57,6 +57,7 @@ class RgbRows {
 // Row buffers and tables, kept by each thread for its next frame.
 struct Workspace {
   Axis x, y;
+  std::vector<int32_t> offset;  // of each output column's left source pixel in a row of RGB
   RgbRows rgb;
   std::vector<int16_t> blended;
 };
@@ -71,7 +72,10 @@ void preprocess(const Picture& picture, uint8_t* out, int width, int height) {
     return;
   }
   thread_local Workspace work;
-  work.x.prepare(picture.width, width);
+  if (work.x.prepare(picture.width, width)) {
+    work.offset.resize(width);
+    for (int x = 0; x < width; ++x) work.offset[x] = 3 * work.x.index[x];
+  }
   work.y.prepare(picture.height, height);
   work.rgb.start(rows, picture);
   work.blended.resize(3 * static_cast<size_t>(picture.width) + ROW_PADDING);
@@ -79,7 +83,7 @@ void preprocess(const Picture& picture, uint8_t* out, int width, int height) {
     const uint8_t* top = work.rgb.row(work.y.index[y]);
     const uint8_t* bottom = work.rgb.row(work.y.next(y));
     rows.blend_rows(top, bottom, work.y.weight_q15[y], 3 * picture.width, work.blended.data());
-    rows.resample_row(work.blended.data(), work.x.index.data(), work.x.weight_q15.data(), width,
+    rows.resample_row(work.blended.data(), work.offset.data(), work.x.weight_q15.data(), width,
                       out + y * out_stride);
   }
 }

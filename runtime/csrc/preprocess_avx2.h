@@ -114,8 +114,8 @@ static inline int bgr_to_rgb(const uint8_t* bgr, int width, uint8_t* rgb) {
 }
 
 // Two neighbouring source pixels of each of output pixels x, x + 1, x + 2 and x + 3, blended.
-static inline __m256i resample4(const int16_t* row, const int32_t* index, const int16_t* weight) {
-  const auto pair = [&](int i) { return load16(row + 3 * index[i]); };
+static inline __m256i resample4(const int16_t* row, const int32_t* offset, const int16_t* weight) {
+  const auto pair = [&](int i) { return load16(row + offset[i]); };
   const __m256i even = _mm256_inserti128_si256(_mm256_castsi128_si256(pair(0)), pair(2), 1);
   const __m256i odd = _mm256_inserti128_si256(_mm256_castsi128_si256(pair(1)), pair(3), 1);
   // A pixel is three words, so its right neighbour starts six bytes on; the fourth word is garbage.
@@ -133,15 +133,15 @@ static inline __m256i resample4(const int16_t* row, const int32_t* index, const 
 }
 
 // Eight pixels at a time; the four bytes after them are garbage that the next store overwrites.
-static inline int resample_row(const int16_t* row, const int32_t* index, const int16_t* weight,
+static inline int resample_row(const int16_t* row, const int32_t* offset, const int16_t* weight,
                                int width, uint8_t* rgb) {
   const __m256i pixel_order = _mm256_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7);
   const __m256i drop_fourth = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
   int x = 0;
   for (; x + 10 <= width; x += 8) {
-    const __m256i bytes = _mm256_packus_epi16(resample4(row, index + x, weight + x),
-                                              resample4(row, index + x + 4, weight + x + 4));
+    const __m256i bytes = _mm256_packus_epi16(resample4(row, offset + x, weight + x),
+                                              resample4(row, offset + x + 4, weight + x + 4));
     const __m256i pixels =
         _mm256_shuffle_epi8(_mm256_permutevar8x32_epi32(bytes, pixel_order), drop_fourth);
     store16(rgb + 3 * x, _mm256_castsi256_si128(pixels));

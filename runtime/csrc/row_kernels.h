@@ -6,13 +6,13 @@
 namespace roadseg {
 
 // Decoding works on this many columns at a time: their logits of all classes stay in the L1 cache.
-constexpr int BLOCK = 64;
+constexpr int BLOCK = 32;
 // Columns whose source logits lie in one window of as many, so that a permutation can gather them.
 constexpr int WINDOW = 8;
 constexpr int MAX_CLASSES = 32;
 
 // Where a block's columns come from: source column of column x is base[x / WINDOW] + left[x] (or
-// right[x]). `narrow`: all left and right are below WINDOW and a window never leaves the row.
+// right[x]). `narrow`: all left and right are below WINDOW. Rows have at least WINDOW values.
 struct Columns {
   const int32_t* base;
   const int32_t* left;
@@ -38,8 +38,9 @@ struct RowKernels {
   // Two rows of n bytes to one with PIXEL_SHIFT fraction bits.
   void (*blend_rows)(const uint8_t* top, const uint8_t* bottom, int16_t weight, int n,
                      int16_t* out);
-  // A blended RGB row to `width` pixels. Reads up to ROW_PADDING values past the row.
-  void (*resample_row)(const int16_t* row, const int32_t* index, const int16_t* weight, int width,
+  // A blended RGB row to `width` pixels, each between those at its offset and the next one.
+  // Reads up to ROW_PADDING values past the row.
+  void (*resample_row)(const int16_t* row, const int32_t* offset, const int16_t* weight, int width,
                        uint8_t* rgb);
 
   // Decode. The class with the largest logit of each of `width` columns, the first of equals.
@@ -51,9 +52,9 @@ struct RowKernels {
   void (*argmax_block)(const float* top, const float* step, float weight, int classes,
                        uint8_t* winners, uint8_t* confidence);
 
-  // Overlay. Palette: RGBX bytes, 256 entries; alpha 0..256; id 255 leaves the pixel alone.
+  // Overlay. Palette: 256 entries of four bytes; alpha 0..256; id 255 leaves the pixel alone.
   void (*overlay_row)(const uint8_t* pixels, const uint8_t* mask, const uint8_t* palette,
-                      int alpha, int width, uint8_t* out);
+                      uint16_t alpha, int width, uint8_t* out);
 };
 
 constexpr int ROW_PADDING = 8;

@@ -62,7 +62,7 @@ def test_the_best_is_the_default() -> None:
 
 
 def test_an_unknown_name_says_what_there_is() -> None:
-    with pytest.raises(ValueError, match="'mmx' is not one of this machine's: .*baseline"):
+    with pytest.raises(ValueError, match=r"'mmx' is not one of this machine's: .*baseline"):
         _native.use_isa("mmx")
     run = run_with_isa("mmx")
     assert run.returncode and "'mmx' is not one of this machine's" in run.stderr
