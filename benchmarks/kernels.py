@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from roadseg.runtime import _native
 from roadseg.runtime.decode import count_classes, decode
-from roadseg.runtime.errors import run_cli
+from roadseg.runtime.errors import UsageError, run_cli
 from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.options import parse_options
 from roadseg.runtime.overlay import overlay
@@ -29,6 +29,7 @@ from roadseg.runtime.preprocess import preprocess
 Run = Callable[[], object]
 Pixels = NDArray[np.uint8]
 
+COMMAND = "roadseg.benchmarks.kernels"
 FRAME = (1280, 720)
 INPUT = (1024, 512)
 CLASSES = 11
@@ -37,9 +38,12 @@ STRIDE = 4
 
 @dataclass(frozen=True)
 class KernelOptions:
-    """Time preprocess, decode and overlay beside OpenCV and NumPy."""
+    """Time preprocess, decode and overlay beside OpenCV and NumPy, as a Markdown table.
 
-    n: int = 100  # rounds
+    n: rounds that count.
+    """
+
+    n: int = 100
 
 
 @dataclass(frozen=True)
@@ -108,12 +112,15 @@ def _decode_case(logits: NDArray[np.float32], kind: str, size: tuple[int, int]) 
 def _noise() -> NDArray[np.float32]:
     """Logits whose winner changes from cell to cell: decode's worst case."""
     shape = (CLASSES, INPUT[1] // STRIDE, INPUT[0] // STRIDE)
-    return np.random.default_rng(2).normal(0, 3, shape).astype(np.float32)
+    logits = np.random.default_rng(2).standard_normal(shape, np.float32)
+    logits *= 3
+    return logits
 
 
 def areas() -> NDArray[np.float32]:
     """Logits of areas with borders between them, as a network gives them."""
-    logits = _noise() * np.float32(0.1)
+    logits = _noise()
+    logits /= 10
     down, across = np.mgrid[0 : 1 : logits.shape[1] * 1j, 0 : 1 : logits.shape[2] * 1j]
     for number in range(CLASSES):
         logits[number] += 40 * np.cos(3 * across + 2 * number * down + number)
@@ -192,12 +199,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code."""
 
     def body() -> None:
-        options = parse_options(KernelOptions, "roadseg.benchmarks.kernels", argv)
+        options = parse_options(COMMAND, KernelOptions, argv)
+        if options.n < 1:
+            raise UsageError(f"--n {options.n}: at least one round is needed")
         cv2.setNumThreads(1)
         compared = cases()
         print(table(compared, measure(compared, options.n), _native.isa()))
 
-    return run_cli("kernels", body)
+    return run_cli(COMMAND, body)
 
 
 if __name__ == "__main__":
