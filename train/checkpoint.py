@@ -50,7 +50,10 @@ def read(path: Path) -> dict[str, Any]:
         raise ModelError(f"there is no checkpoint {path}")
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError:
+        raise
     except (
+        OSError,  # of a file that is cut short
         RuntimeError,
         pickle.UnpicklingError,
         zipfile.BadZipFile,

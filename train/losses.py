@@ -59,7 +59,7 @@ def dice_loss(probabilities: Tensor, shares: Tensor) -> Tensor:
 
 
 def sqrt_weights(shares: Tensor) -> Tensor:
-    """Return class weights 1 / sqrt(share), mean 1; a class without a pixel counts as one in 1e5."""
+    """Return class weights 1 / sqrt(share), mean 1; no share is less than 1e-5."""
     weights = shares.clamp(min=1e-5).rsqrt()
     return weights / weights.mean()
 

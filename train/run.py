@@ -15,12 +15,13 @@ from roadseg.runtime.spec import ModelSpec
 from roadseg.train.allocator import keep_freed_memory
 from roadseg.train.augmentation import Augmentation
 from roadseg.train.batches import Batches
-from roadseg.train.checkpoint import LAST
+from roadseg.train.checkpoint import BEST, LAST
 from roadseg.train.labels import LabelledImages, open_splits
 from roadseg.train.losses import SegmentationLoss, balanced_weights, sqrt_weights
 from roadseg.train.networks import Network, build_network, complete_config
 from roadseg.train.networks.weights import load_weights
 from roadseg.train.options import TrainOptions
+from roadseg.train.outputs import METRICS, PICTURES
 from roadseg.train.trainer import Trainer
 
 
@@ -33,10 +34,18 @@ def train(options: TrainOptions) -> Trainer:
     trainer = prepare(options)
     if options.resume:
         trainer.resume(options.out / LAST)
+        clear_parts(options.out)
     elif (options.out / LAST).exists():
         raise UsageError(f"{options.out} has a run: go on with --resume, or give another --out")
     trainer.fit()
     return trainer
+
+
+def clear_parts(folder: Path) -> None:
+    """Remove what was half-written when the run was killed."""
+    for path in map(Path, (LAST, BEST, METRICS, *PICTURES)):
+        for part in folder.glob(f".{path.stem}.*.part{path.suffix}"):
+            part.unlink()
 
 
 def prepare(options: TrainOptions) -> Trainer:

@@ -80,8 +80,9 @@ class Trainer:
         self._since = time.monotonic() - self.state.elapsed_s
         self.outputs.start(self.state.epoch)
         try:
-            while self.share_done() < 1:
-                self.run_epoch()
+            done = self.share_done() >= 1
+            while not done:
+                done = self.run_epoch()
         finally:
             self.outputs.close()
         self.progress.end(self.state, self.options)
@@ -92,8 +93,8 @@ class Trainer:
         limit = self.options.max_minutes * 60
         return max(done, (time.monotonic() - self._since) / limit) if limit else done
 
-    def run_epoch(self) -> None:
-        """Train for an epoch, validate when it is due, write checkpoints."""
+    def run_epoch(self) -> bool:
+        """Train for an epoch, validate when it is due, write checkpoints; True after the last."""
         start, images, total = time.monotonic(), 0, 0.0
         self.network.train()
         for batch in self.batches.epoch(self.state.epoch):
@@ -108,7 +109,11 @@ class Trainer:
         self.state.epoch += 1
         row = {"epoch": self.state.epoch, "step": self.state.step, "loss": total / images}
         row |= {"images_per_s": speed, "lr": max(g["lr"] for g in self.optimizer.param_groups)}
-        self.finish_epoch(row)
+        # Asked once: a run whose time ends while it saves has one more epoch, of one step, and is
+        # then validated.
+        last = self.share_done() >= 1
+        self.finish_epoch(row, last)
+        return last
 
     def step(self, batch: Batch) -> float:
         """Do one optimizer step; return its loss."""
@@ -139,9 +144,8 @@ class Trainer:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.precision)
 
-    def finish_epoch(self, row: dict[str, Any]) -> None:
+    def finish_epoch(self, row: dict[str, Any], last: bool) -> None:
         """Validate when it is due, then record the epoch."""
-        last = self.share_done() >= 1
         best = self.state.best
         due = last or self.state.epoch % self.evaluation_interval() == 0
         network = self.average.network

@@ -1,0 +1,177 @@
+"""Runs that are repeated, resumed, and really killed at moments that the test does not choose."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from roadseg.runtime.errors import ModelError
+from roadseg.train import cli
+from roadseg.train.checkpoint import load_checkpoint, read
+from roadseg.train.options import TrainOptions
+from roadseg.train.run import train
+
+Options = Callable[..., TrainOptions]
+EPOCHS = 8
+
+
+def equal(one: object, other: object) -> bool:
+    """Compare nested containers of tensors bit by bit."""
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return one == other
+
+
+def learned(folder: Path) -> dict[str, object]:
+    """All that was learned: weights, their average, the optimizer's state, the scores."""
+    content = read(folder / "last.pt")
+    found = {key: content[key] for key in ("model", "average", "optimizer", "matrix", "random")}
+    scores = [(row["epoch"], row["loss"], row.get("miou")) for row in content["history"]]
+    return found | {"scores": scores}
+
+
+def epochs(folder: Path) -> list[int]:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["epoch"] for line in lines]
+
+
+def test_same_seed_same_run(options: Options, tmp_path: Path) -> None:
+    train(options(out="one"))
+    train(options("--workers", "3", out="two"))
+    train(options("--seed", "1", out="three"))
+    one = learned(tmp_path / "one")
+    assert equal(one, learned(tmp_path / "two"))
+    assert not equal(one, learned(tmp_path / "three"))
+
+
+def test_killed_at_any_moment_it_resumes_to_the_same_bits(
+    argv: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["roadseg.train.run", "timm"])
+    more = ("--epochs", str(EPOCHS), "--evaluate-every", "4")
+
+    whole = context.Process(target=cli.main, args=(argv(*more, out="whole"),))
+    whole.start()
+    whole.join()
+
+    chance = random.Random(11)
+    last = tmp_path / "killed" / "last.pt"
+    kills = 0
+    while True:
+        resume = ("--resume",) if last.exists() else ()
+        before = last.stat().st_mtime_ns if resume else 0
+        process = context.Process(target=cli.main, args=(argv(*more, *resume, out="killed"),))
+        process.start()
+        while process.is_alive() and not (last.exists() and last.stat().st_mtime_ns > before):
+            time.sleep(0.002)
+        process.join(chance.uniform(0, 0.4))
+        if process.is_alive():
+            kills += 1
+            process.kill()
+        process.join()
+        if process.exitcode == 0:
+            break
+    assert kills >= 2
+    assert equal(learned(tmp_path / "whole"), learned(tmp_path / "killed"))
+    assert epochs(tmp_path / "killed") == list(range(1, EPOCHS + 1))
+    best = [load_checkpoint(tmp_path / name / "best.pt").network for name in ("whole", "killed")]
+    assert equal(*(dict(network.state_dict()) for network in best))
+    assert not list((tmp_path / "killed").glob(".*part*"))
+
+
+def test_finished_run_resumes_to_nothing_but_its_report(options: Options, tmp_path: Path) -> None:
+    train(options())
+    before = learned(tmp_path / "run")
+    train(options("--resume"))
+    assert equal(before, learned(tmp_path / "run"))
+    assert epochs(tmp_path / "run") == [1, 2]
+    train(options("--resume", "--epochs", "3"))
+    assert epochs(tmp_path / "run") == [1, 2, 3]
+
+
+@pytest.fixture(scope="module")
+def finished(blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The arguments of a run that is done."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    words = ["--data", str(blocks), "--out", str(out), "--weights", "none", "--epochs", "1"]
+    words += ["--backbone", "mobilenetv2_050", "--crop", "64x64", "--threads", "1"]
+    assert cli.main(words) == 0
+    return words
+
+
+def option(words: list[str], name: str) -> str:
+    return words[words.index(name) + 1]
+
+
+def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert cli.main(words) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and told.startswith("seg-train: ")
+    return told
+
+
+@pytest.mark.parametrize("kept", [0, 1, 1000, 0.5, -1])
+def test_damaged_checkpoint_is_refused_in_one_line(
+    finished: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], kept: float
+) -> None:
+    whole = (Path(option(finished, "--out")) / "last.pt").read_bytes()
+    length = round(len(whole) * kept) if isinstance(kept, float) else kept
+    damaged = tmp_path / "last.pt"
+    damaged.write_bytes(whole[:length])
+    words = [*finished, "--resume", "--out", str(tmp_path)]
+    assert "is not a checkpoint of seg-train" in refused(words, capsys)
+    assert damaged.read_bytes() == whole[:length]
+    with pytest.raises(ModelError, match="is not a checkpoint of seg-train"):
+        load_checkpoint(damaged)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--network", "deeplabv3plus"), "was trained with another network"),
+        (("--classes", "road"), "was trained with another classes"),
+        (("--holdout", "b"), "was trained with another trained_on"),
+    ],
+)
+def test_run_is_not_resumed_with_other_options(
+    finished: list[str],
+    capsys: pytest.CaptureFixture[str],
+    change: tuple[str, ...],
+    message: str,
+) -> None:
+    assert message in refused([*finished, "--resume", *change], capsys)
+
+
+def test_run_is_not_written_over(finished: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    last = Path(option(finished, "--out")) / "last.pt"
+    before = last.read_bytes()
+    assert "go on with --resume" in refused(finished, capsys)
+    assert last.read_bytes() == before
+
+
+def test_checkpoint_of_a_newer_version_or_another_tool_is_refused(
+    finished: list[str], tmp_path: Path
+) -> None:
+    content = read(Path(option(finished, "--out")) / "best.pt")
+    torch.save(content | {"schema": 99}, tmp_path / "newer.pt")
+    with pytest.raises(ModelError, match="newer roadseg"):
+        load_checkpoint(tmp_path / "newer.pt")
+    torch.save({"state_dict": {}}, tmp_path / "foreign.pt")
+    with pytest.raises(ModelError, match="is not a checkpoint of seg-train"):
+        load_checkpoint(tmp_path / "foreign.pt")
+    torch.save(content | {"average": {}}, tmp_path / "empty.pt")
+    with pytest.raises(ModelError, match="its weights do not fit its network"):
+        load_checkpoint(tmp_path / "empty.pt")

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from roadseg.train.checkpoint import load_checkpoint
+from roadseg.train.cli import main
+from roadseg.train.labels import open_splits
+from roadseg.train.options import TrainOptions
+from roadseg.train.run import train
+from roadseg.train.trainer import Trainer
+
+Options = Callable[..., TrainOptions]
+PICTURES = ("curves.png", "confusion.png", "predictions.png")
+
+
+def rows(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def learned(blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    """A run long enough to learn that a class is a colour."""
+    out = tmp_path_factory.mktemp("learned") / "run"
+    options = TrainOptions(
+        str(blocks),
+        out,
+        weights="none",
+        backbone="mobilenetv2_050",
+        network_options='{"depths": [1, 1, 1, 1, 1, 1, 1], "widths": [24, 24, 24], "blocks": 1}',
+        crop=TrainOptions.crop.parse("64x64"),
+        scale_min=0.8,
+        scale_max=1.25,
+        batch_size=4,
+        epochs=16,
+        lr=1e-2,
+        backbone_lr=1.0,
+        ema=0.8,
+        evaluate_every=8,
+        threads=1,
+    )
+    return train(options)
+
+
+def test_it_learns(learned: Trainer) -> None:
+    history = learned.state.history
+    assert history[-1]["loss"] < history[0]["loss"] / 3
+    assert history[-1]["miou"] > 0.9
+
+
+def test_best_checkpoint_predicts_what_was_measured(learned: Trainer, blocks: Path) -> None:
+    from roadseg.train.evaluation import evaluate_each, total
+
+    loaded = load_checkpoint(learned.options.out / "best.pt")
+    _, validation = open_splits(str(blocks), "train", "val", (), "all")
+    matrices = evaluate_each(loaded.network, loaded.spec, validation)
+    miou = total(matrices, 3).miou
+    assert miou == pytest.approx(learned.state.best, abs=1e-6)
+    assert loaded.spec.metrics["miou_val"] == pytest.approx(100 * miou, abs=0.01)
+    assert loaded.spec.trained_on["dataset"] == "blocks"
+    assert loaded.spec.trained_on["groups"] == ["a", "b"]
+    assert loaded.options["epochs"] == "16"
+
+
+def test_pictures_are_drawn_and_differ(learned: Trainer) -> None:
+    seen = set()
+    for name in PICTURES:
+        pixels = cv2.imread(str(learned.options.out / name))
+        assert pixels is not None and min(pixels.shape[:2]) >= 300, name
+        assert len(np.unique(pixels.astype(np.int64) @ (1, 256, 65536))) > 20, name
+        seen.add(pixels.tobytes())
+    assert len(seen) == len(PICTURES)
+
+
+def test_sheet_shows_the_classes_in_their_colours(learned: Trainer) -> None:
+    pixels = cv2.imread(str(learned.options.out / "predictions.png"))
+    for info in learned.spec.classes:
+        assert (pixels == np.array(info.color[::-1])).all(2).mean() > 0.02, info.name
+
+
+def test_metrics_have_a_row_an_epoch(learned: Trainer) -> None:
+    found = rows(learned.options.out)
+    assert [row["epoch"] for row in found] == list(range(1, 17))
+    assert [row["epoch"] for row in found if "miou" in row] == [8, 16]
+    assert found[-1] == learned.state.history[-1]
+
+
+def test_tensorboard_has_the_scalars(learned: Trainer) -> None:
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator",
+        reason="tensorboard is not installed",
+    )
+    events = accumulator.EventAccumulator(str(learned.options.out / "tensorboard")).Reload()
+    losses = events.Scalars("loss")
+    assert [event.step for event in losses] == list(range(1, 17))
+    assert losses[-1].value == pytest.approx(learned.state.history[-1]["loss"])
+    assert [event.step for event in events.Scalars("iou/road")] == [8, 16]
+
+
+def test_end_tells_scores_pictures_and_the_next_command(
+    argv: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv(out="my run")) == 0
+    told = capsys.readouterr().out
+    miou: Any = rows(tmp_path / "my run")[-1]["miou"]
+    assert f"mean IoU  {100 * miou:5.1f}" in told
+    for word in ("road", "grass", "car", *PICTURES):
+        assert word in told
+    assert f"next: seg-export '{tmp_path}/my run/best.pt' --int8 --data" in told
+    assert "\r" not in told
+
+
+def test_one_class_is_trained_against_all_others(options: Options, tmp_path: Path) -> None:
+    trainer = train(options("--classes", "road", "--class-weights", "balanced"))
+    assert trainer.spec.class_names == ("other", "road")
+    assert set(trainer.state.history[-1]["iou"]) <= {"other", "road"}
+
+
+def test_held_out_drive_is_what_is_validated(options: Options) -> None:
+    trainer = train(options("--split", "all", "--holdout", "b", "--epochs", "1"))
+    assert trainer.spec.trained_on["groups"] == ["a", "c"]
+    assert trainer.spec.trained_on["holdout"] == ["b"]
+    assert {sample.group for sample in trainer.validation.samples} == {"b"}
+
+
+@pytest.mark.parametrize("amp", ["bfloat16", "float16"])
+def test_mixed_precision_trains(options: Options, amp: str) -> None:
+    trainer = train(options("--amp", amp, "--epochs", "1"))
+    assert trainer.precision is getattr(torch, amp)
+    assert np.isfinite(trainer.state.history[0]["loss"])
+    logits = trainer.network.eval()(torch.zeros(1, 3, 64, 64))
+    assert logits.dtype is torch.float32
+    assert torch.isfinite(logits).all()
+
+
+def test_minutes_end_a_run_with_the_rate_annealed(options: Options, tmp_path: Path) -> None:
+    more = ("--epochs", "99999", "--max-minutes", "0.03", "--evaluate-every", "99999")
+    trainer = train(options(*more))
+    assert 0 < trainer.state.epoch < 99999
+    assert "miou" in trainer.state.history[-1]
+    assert trainer.state.history[-1]["lr"] < 0.5 * trainer.options.lr
+
+
+def test_sgd_cosine_and_deeplab_train(options: Options) -> None:
+    config = '{"depths": [1, 1, 1, 1, 1], "aspp_width": 16, "width": 16, "rates": [2], "blocks": 1}'
+    more = ("--optimizer", "sgd", "--schedule", "cosine", "--ema", "0", "--dice", "0")
+    named = ("--network", "deeplabv3plus", "--network-options", config)
+    trainer = train(options(*more, *named, "--epochs", "1"))
+    assert trainer.spec.name == "deeplabv3plus"
