@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ SCHEDULES = ("poly", "cosine")
 AMP = ("auto", "off", "float16", "bfloat16")
 CROP = Size(352, 352)
 CLASS_WEIGHTS = ("none", "sqrt", "balanced")
+LEAST = {"epochs": 1, "batch_size": 1, "workers": 0, "threads": 0, "seed": 0, "evaluate_every": 0}
 
 
 @dataclass(frozen=True)
@@ -103,14 +105,17 @@ class TrainOptions:
         ):
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
-        for name, least in (("epochs", 1), ("batch_size", 1), ("workers", 0), ("threads", 0)):
+        for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be at least {least}")
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UsageError(f"{name} is {value}: it must be a finite number")
         for name in ("lr", "scale_min"):
-            if not getattr(self, name) > 0:
+            if getattr(self, name) <= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be more than 0")
         for name in ("weight_decay", "warmup", "dice", "max_minutes", "backbone_lr"):
-            if not getattr(self, name) >= 0:
+            if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must not be negative")
         if not 0 <= self.ema < 1:
             raise UsageError(f"ema is {self.ema}: it must be at least 0 and less than 1")

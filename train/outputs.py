@@ -33,20 +33,13 @@ class Outputs:
         self.folder = folder
         self.board: SummaryWriter | None = None
 
-    def start(self, epoch: int) -> None:
-        """Open TensorBoard where it is installed; later epochs of an older run are struck out."""
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            return
-        self.board = SummaryWriter(self.folder / "tensorboard", purge_step=epoch + 1)
-
     def write_metrics(self, history: Sequence[dict[str, Any]]) -> None:
         """Write all epochs to metrics.jsonl, and the last one's scalars to TensorBoard."""
         write_text(self.folder / METRICS, "".join(json.dumps(row) + "\n" for row in history))
+        row = history[-1]
+        self.board = self.board or self._open_board(row["epoch"])
         if self.board is None:
             return
-        row = history[-1]
         scalars = {f"iou/{name}": value for name, value in row.get("iou", {}).items()}
         scalars |= {name: row[name] for name in SCALARS if name in row}
         for name, value in scalars.items():
@@ -79,3 +72,11 @@ class Outputs:
         """Close TensorBoard."""
         if self.board is not None:
             self.board.close()
+
+    def _open_board(self, epoch: int) -> SummaryWriter | None:
+        """Open TensorBoard where it is installed; an older run's later epochs are struck out."""
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            return None
+        return SummaryWriter(self.folder / "tensorboard", purge_step=epoch)

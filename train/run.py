@@ -72,7 +72,7 @@ def prepare(options: TrainOptions) -> Trainer:
         trained_on=provenance(options, training, validation),
         versions={"torch": torch.__version__},
     )
-    check_crop(options.crop, network)
+    check_crop(options.crop, network, min(options.batch_size, len(training)))
     crop = Augmentation(
         options.crop.width, options.crop.height, (options.scale_min, options.scale_max)
     )
@@ -119,11 +119,16 @@ def own_size(images: LabelledImages, multiple: int) -> Size:
     return Size(near[0], near[1])
 
 
-def check_crop(crop: Size, network: Network) -> None:
-    """Raise UsageError for a crop that the network cannot take."""
+def check_crop(crop: Size, network: Network, batch_size: int) -> None:
+    """Raise UsageError for a crop that the network cannot take, or cannot learn from."""
     step = network.multiple
     if crop.width % step or crop.height % step or not (crop.width and crop.height):
         raise UsageError(f"crop {crop}: both sides must be multiples of {step}")
+    if batch_size * (crop.width // step) * (crop.height // step) < 2:
+        raise UsageError(
+            f"crop {crop} in batches of {batch_size}: its deepest feature is one number, which "
+            "batch norm cannot learn from; give a larger --crop or --batch-size"
+        )
 
 
 def choose_device(name: str) -> torch.device:

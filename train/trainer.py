@@ -78,7 +78,6 @@ class Trainer:
     def fit(self) -> None:
         """Train until the epochs or the minutes are used up."""
         self._since = time.monotonic() - self.state.elapsed_s
-        self.outputs.start(self.state.epoch)
         try:
             done = self.share_done() >= 1
             while not done:
