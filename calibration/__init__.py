@@ -1,1 +1,9 @@
-"""INT8 ranges: which frames, which scales, which layers stay float."""
+"""Calibration: which frames, which ranges, and the INT8 form of a float network."""
+
+from __future__ import annotations
+
+from roadseg.calibration.frames import calibration_frames
+from roadseg.calibration.quantize import conv_names, quantize
+from roadseg.calibration.ranges import METHODS, collect_ranges
+
+__all__ = ["METHODS", "calibration_frames", "collect_ranges", "conv_names", "quantize"]

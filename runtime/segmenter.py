@@ -18,9 +18,15 @@ Mask = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Segmented:
-    """A frame's mask (H, W) uint8 of class ids, and nanoseconds spent by stage."""
+    """What came of a frame; views of buffers that the next call fills again.
+
+    mask: (H, W) uint8 of class ids.
+    logits: (classes, h, w) float32 that it was decoded from.
+    stages_ns: nanoseconds by stage.
+    """
 
     mask: Mask
+    logits: NDArray[np.float32]
     stages_ns: dict[str, int]
 
 
@@ -50,7 +56,7 @@ class Segmenter:
             "infer": inferred - filled,
             "decode": end - inferred,
         }
-        return Segmented(mask, stages)
+        return Segmented(mask, logits, stages)
 
     def _own_mask(self, height: int, width: int) -> Mask:
         if self._mask.shape != (height, width):

@@ -60,7 +60,7 @@ def test_every_sink_writes_what_it_says(tmp_path: Path) -> None:
     assert [path.name for path in masks[:2]] == ["000000.png", "000001.png"]
     read = cv2.imread(str(masks[1]), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(read, result(1).mask)
-    lines = [json.loads(line) for line in (tmp_path / "b" / "road.jsonl").open()]
+    lines = [json.loads(line) for line in (tmp_path / "b" / "road.jsonl").read_text().splitlines()]
     assert [line["sequence"] for line in lines] == list(range(40))
     assert lines[0]["drivable"] == lines[0]["shares"]["road"] == 0.5
     assert lines[0]["shares"]["sky"] == 0.5

@@ -1,0 +1,76 @@
+"""The INT8 artefact: a float network with Q/DQ pairs where TensorRT wants them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from roadseg.runtime.engines.lowering import RANGES_KEY
+from roadseg.runtime.engines.qdq import QdqGraph
+
+ACTIVATION_STEPS = 127
+# CPUs without VNNI multiply u8 x s8, add pairs of products and saturate the sum at 16 bits. With
+# 255 * 63 * 2 < 2^15 nothing saturates, so that every machine computes the same. Depthwise
+# kernels do not add in pairs and keep 8 bits.
+WEIGHT_STEPS = 63
+DEPTHWISE_STEPS = 127
+
+
+def conv_names(model: onnx.ModelProto) -> list[str]:
+    """Return the convolutions by the name of their output, in order."""
+    return [node.output[0] for node in model.graph.node if node.op_type == "Conv"]
+
+
+def quantize(
+    model: onnx.ModelProto, ranges: Mapping[str, float], float_layers: Collection[str] = ()
+) -> onnx.ModelProto:
+    """Return the INT8 artefact of a float model.
+
+    Every convolution but those of `float_layers` gets its input as int8 (per tensor, symmetric,
+    zero point 0) and its weights as int8 by output channel; biases and all else stay float. This
+    is what TensorRT's parser takes. The ranges of all tensors go along in the metadata, for
+    lower_for_cpu.
+    """
+    graph = QdqGraph(model)
+    nodes, graph.nodes = graph.nodes, []
+    copies: dict[str, str] = {}
+    for node in nodes:
+        if node.op_type == "Conv" and node.output[0] not in float_layers:
+            name = node.input[0]
+            if name not in copies:
+                scale = np.float32(max(ranges[name], 1e-6) / ACTIVATION_STEPS)
+                copies[name] = graph.quantize(name, scale, np.int8(0))
+            node.input[0] = copies[name]
+            node.input[1] = _quantize_weights(graph, node.input[1])
+        graph.nodes.append(node)
+    made = graph.to_model(model)
+    entry = made.metadata_props.add()
+    entry.key, entry.value = RANGES_KEY, json.dumps({k: float(v) for k, v in ranges.items()})
+    return made
+
+
+def _quantize_weights(graph: QdqGraph, name: str) -> str:
+    """Replace weights by int8 ones and a DQ; return the name of its output."""
+    quantized = f"{name}_int8"
+    if not graph.has_constant(quantized):
+        whole, scale = integer_weights(graph.constant(name))
+        graph.add_constant(quantized, whole)
+        graph.dequantize(quantized, scale, np.zeros(len(scale), np.int8), axis=0)
+    return f"{quantized}_dq"
+
+
+def integer_weights(
+    weights: NDArray[np.float32],
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return (M, C, kH, kW) int8 and its steps (M,): the largest weight of a channel is exact."""
+    is_depthwise = weights.shape[1] == 1 and len(weights) > 1
+    steps = DEPTHWISE_STEPS if is_depthwise else WEIGHT_STEPS
+    largest = np.abs(weights).reshape(len(weights), -1).max(1)
+    # A channel without weights still needs a step that float32 can divide by.
+    scale = np.maximum(largest / steps, 1e-8).astype(np.float32)
+    whole = np.round(weights / scale[:, None, None, None])
+    return np.clip(whole, -steps, steps).astype(np.int8), scale

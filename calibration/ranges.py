@@ -1,0 +1,122 @@
+"""Ranges of activations: the largest magnitude that INT8 should hold, for every tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import helper
+
+from roadseg.runtime.errors import unknown
+
+METHODS = ("minmax", "percentile", "mse")
+PERCENTILE = 99.99
+SAMPLES = 2048  # values kept of a tensor and frame, for the methods that look at the distribution
+CANDIDATES = np.linspace(0.3, 1.0, 36)  # shares of the maximum that the mse method tries
+
+PIXEL_RANGE = 127 / 128  # of (pixel - 127) / 128: a step of INT8 is then one step of a pixel
+
+RANGED_OPS = ("Conv", "Clip", "Relu", "Add", "Concat", "Resize", "GlobalAveragePool", "Transpose")
+
+Values = NDArray[np.float32]
+
+
+def collect_ranges(
+    model: onnx.ModelProto,
+    inputs: Iterable[NDArray[np.uint8]],
+    method: str = "minmax",
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[str, float]:
+    """Run the float model on inputs and return the range of each activation tensor.
+
+    inputs: (H, W, 3) uint8 RGB, of a size that the network takes.
+    method: "minmax" (the largest magnitude), "percentile" (99.99 of magnitudes) or "mse" (the
+    range whose INT8 rounding and clipping errs least).
+    progress: told the number of inputs done.
+    """
+    if method not in METHODS:
+        raise unknown("calibration method", method, METHODS)
+    names = ranged_tensors(model)
+    watch = _largest_of if method == "minmax" else _all_of
+    session, watched = watch(model, names)
+    random = np.random.default_rng(seed)
+    samples: dict[str, list[Values]] = {name: [] for name in names}
+    for done, pixels in enumerate(inputs, 1):
+        values = session.run(watched, {model.graph.input[0].name: pixels[None]})
+        for name, value in zip(names, values, strict=True):
+            samples[name].append(_sample(value, random))
+        progress(done)
+    choose = {"minmax": _largest, "percentile": _percentile, "mse": _least_error}[method]
+    ranges = {name: choose(np.concatenate(kept)) for name, kept in samples.items()}
+    return ranges | dict.fromkeys(_pixels(model), PIXEL_RANGE)
+
+
+def _pixels(model: onnx.ModelProto) -> list[str]:
+    """Return the normalised input, whose range is known."""
+    return [node.output[0] for node in model.graph.node if node.op_type == "Transpose"]
+
+
+def ranged_tensors(model: onnx.ModelProto) -> list[str]:
+    """Return the activation tensors that some form of the network quantises."""
+    outputs = {value.name for value in model.graph.output}
+    names = [node.output[0] for node in model.graph.node if node.op_type in RANGED_OPS]
+    clipped = {n.input[0] for n in model.graph.node if n.op_type in ("Clip", "Relu")}
+    return [name for name in names if name not in outputs and name not in clipped]
+
+
+Watched = tuple["onnxruntime.InferenceSession", list[str]]
+
+
+def _largest_of(model: onnx.ModelProto, names: list[str]) -> Watched:
+    """Watch the largest magnitudes only, found in the graph: no tensor leaves it."""
+    nodes: list[onnx.NodeProto] = []
+    for name in names:
+        nodes.append(helper.make_node("Abs", [name], [f"{name}_abs"]))
+        nodes.append(helper.make_node("ReduceMax", [f"{name}_abs"], [f"{name}_max"], keepdims=0))
+    return _watch(model, nodes, [f"{name}_max" for name in names])
+
+
+def _all_of(model: onnx.ModelProto, names: list[str]) -> Watched:
+    return _watch(model, [], names)
+
+
+def _watch(model: onnx.ModelProto, nodes: list[onnx.NodeProto], outputs: list[str]) -> Watched:
+    watched = onnx.ModelProto()
+    watched.CopyFrom(model)
+    watched.graph.node.extend(nodes)
+    watched.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in outputs)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        watched.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return session, outputs
+
+
+def _sample(value: Values, random: np.random.Generator) -> Values:
+    """Return the magnitudes of a tensor, of a large one those of some values drawn from it."""
+    flat = value.reshape(-1)
+    return np.abs(flat if flat.size <= SAMPLES else flat[random.integers(0, flat.size, SAMPLES)])
+
+
+def _largest(magnitudes: Values) -> float:
+    return float(magnitudes.max())
+
+
+def _percentile(magnitudes: Values) -> float:
+    return float(np.percentile(magnitudes, PERCENTILE))
+
+
+def _least_error(magnitudes: Values) -> float:
+    """Return the range with the least mean square error of INT8 over the samples."""
+    ranges = CANDIDATES * magnitudes.max()
+    errors = []
+    for each in ranges:
+        step = max(each, 1e-12) / 127
+        rounded = np.clip(np.round(magnitudes / step), 0, 127) * step
+        errors.append(float(np.square(magnitudes - rounded).mean()))
+    return float(ranges[int(np.argmin(errors))])

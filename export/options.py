@@ -1,0 +1,70 @@
+"""What seg-export can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from roadseg.runtime.errors import UsageError, unknown
+from roadseg.runtime.options import Size
+
+HEADS = ("logits", "mask")
+METHODS = ("minmax", "percentile", "mse")
+RENDERED = "synthetic:?size=960x544&seed=1"
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Export a network: checkpoint → ONNX → simplified → INT8, each step verified.
+
+    model: checkpoint of seg-train (.pt), float ONNX artefact, or name of a shipped network.
+    int8: quantise too.
+    data: frames to calibrate and to score on: camvid:FOLDER, a folder in the plain layout, a
+        folder of images, a video, or synthetic:; rendered roads when not given.
+    out: folder for the artefacts.
+    name: of the artefacts; by default the network's.
+    size: input size to export for, to calibrate and to score at; the model's own by default.
+    calib_frames: frames to calibrate with.
+    calib_split: of a data set, to calibrate on.
+    score_frames: frames to score on.
+    score_split: of a data set, to score on.
+    method: ranges of activations: minmax, percentile or mse.
+    max_drop: most points of mIoU that INT8 may lose, where there are labels.
+    max_disagreement: most percent of pixels that INT8 may change, where there are none.
+    head: logits, or mask for a graph that also upsamples and ends in class ids, for other
+        runtimes.
+    seed: of the choice of frames.
+    inspect: print a file's ModelSpec and do nothing else.
+    """
+
+    model: str = ""
+    int8: bool = False
+    data: str = ""
+    out: Path = Path("models")
+    name: str = ""
+    size: Size | None = None
+    calib_frames: int = 128
+    calib_split: str = "train"
+    score_frames: int = 100
+    score_split: str = "val"
+    method: str = "minmax"
+    max_drop: float = 0.5
+    max_disagreement: float = 5.0
+    head: str = "logits"
+    seed: int = 0
+    inspect: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check values."""
+        if not self.model and not self.inspect:
+            raise UsageError("no model: give a checkpoint, an ONNX artefact or a network's name")
+        if self.head not in HEADS:
+            raise unknown("head", self.head, HEADS)
+        if self.method not in METHODS:
+            raise unknown("method", self.method, METHODS)
+        for name in ("calib_frames", "score_frames"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        for name in ("max_drop", "max_disagreement"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} is {getattr(self, name)}: it must not be negative")

@@ -1,0 +1,242 @@
+"""An export from its options, step by step; files get their names when all of them are right."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import onnxsim
+from numpy.typing import NDArray
+
+from roadseg.calibration import calibration_frames, collect_ranges, conv_names
+from roadseg.calibration.frames import LabelledFrame, is_dataset
+from roadseg.data import open_dataset
+from roadseg.export.gate import ENGINE, Limits, Quantizer, quantize_within
+from roadseg.export.mask_head import add_mask_head
+from roadseg.export.options import RENDERED, ExportOptions
+from roadseg.export.report import Artifact, table
+from roadseg.export.scores import Score, score
+from roadseg.export.simplify import simplify
+from roadseg.export.timing import slower_than_float, time_artifacts
+from roadseg.export.to_onnx import checkpoint_to_onnx, with_spec
+from roadseg.runtime.artifact import read_artifact
+from roadseg.runtime.errors import CheckFailed, ModelError
+from roadseg.runtime.files import sha256
+from roadseg.runtime.options import Size
+from roadseg.runtime.preprocess import preprocess
+from roadseg.runtime.shipped import resolve_model
+from roadseg.runtime.spec import ModelSpec
+
+LEAST_SNR_DB = 60.0  # of the float artefact at the logits, its source being the signal
+LEAST_MASK_AGREEMENT = 99.9  # percent of pixels, of the mask head and the runtime's decode
+
+
+def export(options: ExportOptions) -> list[Artifact]:
+    """Make the artefacts; returns them as they lie in the folder, the last being the goal."""
+    source = Path(options.model)
+    is_checkpoint = source.suffix == ".pt"
+    path = source if is_checkpoint else resolve_model(options.model)
+    model, spec = checkpoint_to_onnx(path) if is_checkpoint else read_artifact(path)
+    spec = float_spec(options, spec, path)
+    print(f"{spec.name} from {path}, at {spec.width}x{spec.height}", flush=True)
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=options.out, prefix=".export-") as folder:
+        work = Work(options, spec, Path(folder))
+        work.make_float(model, "traced" if is_checkpoint else "read")
+        if options.int8:
+            work.make_int8()
+        if options.head == "mask":
+            work.make_mask()
+        work.report()
+        return work.deliver()
+
+
+def float_spec(options: ExportOptions, spec: ModelSpec, path: Path) -> ModelSpec:
+    """Return the float artefact's spec; raises ModelError for what cannot be exported."""
+    if spec.precision != "float32" or spec.output != "logits":
+        raise ModelError(
+            f"{path} is {spec.precision} and ends in {spec.output}: export starts from a "
+            "checkpoint or a float32 artefact with logits"
+        )
+    size = options.size or Size(spec.width, spec.height)
+    spec.check_size(size.width, size.height)
+    versions = {
+        **spec.versions,
+        "onnx": onnx.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "onnxsim": onnxsim.__version__,
+    }
+    return spec.replace(
+        name=options.name or spec.name,
+        width=size.width,
+        height=size.height,
+        versions=versions,
+        source_sha256=sha256(path),
+    )
+
+
+class Work:
+    """The artefacts under way, in a folder that is not the final one."""
+
+    def __init__(self, options: ExportOptions, spec: ModelSpec, folder: Path) -> None:
+        self.options, self.spec, self.folder = options, spec, folder
+        self.size = Size(spec.width, spec.height)
+        self.uri = options.data or RENDERED
+        self.frames: list[LabelledFrame] = []
+        self.artifacts: list[Artifact] = []
+        self.scores: dict[str, Score] = {}
+
+    def make_float(self, model: onnx.ModelProto, how: str) -> None:
+        """Simplify, and hold the result to its source on the frames that all is scored on."""
+        self.frames = self._frames_to_score()
+        source = self._write("source", with_spec(model, self.spec))
+        simple = simplify(model)
+        name = self.spec.name
+        path = self._write(name, with_spec(simple, self.spec))
+        nodes = f"{len(model.graph.node)} → {len(simple.graph.node)} nodes"
+        self.artifacts.append(Artifact(name, path, f"{how}, simplified: {nodes}"))
+        both = score({"source": source, name: path}, self.frames, self.size, ENGINE)
+        self.scores[name] = both[name]
+        if both[name].snr_db < LEAST_SNR_DB:
+            raise CheckFailed(
+                f"the simplified graph differs from its source: {both[name].snr_db:.0f} dB at "
+                f"the logits, {LEAST_SNR_DB:.0f} are needed"
+            )
+
+    def make_int8(self) -> None:
+        """Calibrate, quantise within the gate, score beside float."""
+        options, whole = self.options, self.artifacts[0]
+        model = onnx.load(whole.path)
+        name = f"{self.spec.name}-int8"
+        told = {
+            "method": options.method,
+            "frames": options.calib_frames,
+            "source": self._public(self.uri),
+            "seed": options.seed,
+        }
+        spec = self.spec.replace(
+            precision="int8", quantization=told, source_sha256=sha256(whole.path)
+        )
+        quantizer = Quantizer(
+            *(model, whole.path, spec, self._ranges(model), self.frames, self.size, self.folder)
+        )
+        limits = Limits(options.max_drop, options.max_disagreement)
+        path = quantize_within(limits, quantizer, name, print, say)
+        kept = read_artifact(path)[1].quantization["float_layers"]
+        count = len(conv_names(model))
+        change = f"{count - len(kept)} of {count} convolutions in INT8"
+        self.artifacts.append(Artifact(name, path, change))
+        self.scores[name] = quantizer.score(path, self.frames)[1]
+        if kept:
+            print(f"in float: {', '.join(kept)}")
+
+    def make_mask(self) -> None:
+        """Bake decode into the last artefact, and hold its masks to the runtime's."""
+        before = self.artifacts[-1]
+        model, spec = read_artifact(before.path)
+        name = f"{before.name}-mask"
+        path = self._write(name, add_mask_head(model, spec))
+        agreement = mask_agreement(before.path, path, self.frames, self.size)
+        if agreement < LEAST_MASK_AGREEMENT:
+            raise CheckFailed(
+                f"the mask head agrees with decode in {agreement:.2f} % of pixels, "
+                f"{LEAST_MASK_AGREEMENT} are needed"
+            )
+        change = f"upsampling and argmax inside; {agreement:.2f} % as decode"
+        self.artifacts.append(Artifact(name, path, change))
+
+    def report(self) -> None:
+        """Time what the engines can run, and print the table."""
+        timed = {a.name: a.path for a in self.artifacts if a.name in self.scores}
+        timings = time_artifacts(timed, self.size)
+        labels = "with labels" if self.frames[0].truth is not None else "without labels"
+        print(f"\n{table(self.artifacts, self.scores, timings)}")
+        print(
+            f"latency: inference at {self.size}, best (median), in turns; scored on "
+            f"{len(self.frames)} frames of {self.uri}, {labels}, beside the artefact before"
+        )
+        if self.options.int8:
+            name = self.artifacts[0].name
+            for line in slower_than_float(timings, name, f"{name}-int8"):
+                print(line)
+
+    def deliver(self) -> list[Artifact]:
+        """Give the files their names in the folder that was asked for."""
+        done = [replace(a, path=self.options.out / a.path.name) for a in self.artifacts]
+        for before, after in zip(self.artifacts, done, strict=True):
+            os.replace(before.path, after.path)
+        return done
+
+    def _frames_to_score(self) -> list[LabelledFrame]:
+        options = self.options
+        count = min(options.score_frames, 12) if not options.data else options.score_frames
+        frames = calibration_frames(self.uri, count, options.score_split, options.seed + 1)
+        if is_dataset(self.uri):
+            names = [info.name for info in open_dataset(self.uri).classes]
+            if names != list(self.spec.class_names):
+                print(f"the labels of {self.uri} have other classes: compared pixel by pixel")
+                return [LabelledFrame(each.frame, None) for each in frames]
+        return frames
+
+    def _ranges(self, model: onnx.ModelProto) -> dict[str, float]:
+        options = self.options
+        count = min(options.calib_frames, 24) if not options.data else options.calib_frames
+        frames = calibration_frames(self.uri, count, options.calib_split, options.seed)
+        print(f"calibrating with {len(frames)} frames of {self.uri}, {options.method}", flush=True)
+
+        def progress(done: int) -> None:
+            say(f"calibrated {done}/{len(frames)}")
+
+        inputs = resized(frames, self.size)
+        return collect_ranges(model, inputs, options.method, options.seed, progress)
+
+    def _write(self, name: str, model: onnx.ModelProto) -> Path:
+        path = self.folder / f"{name}.onnx"
+        onnx.save(model, path)
+        return path
+
+    @staticmethod
+    def _public(uri: str) -> str:
+        """Leave the folders of this machine out of what is stored in an artefact."""
+        kind, colon, rest = uri.partition(":")
+        if colon and kind == "synthetic":
+            return uri
+        return f"{kind}:{Path(rest).name}" if colon else Path(uri).name
+
+
+def resized(frames: Sequence[LabelledFrame], size: Size) -> Iterator[NDArray[np.uint8]]:
+    """Give each frame as the network's input (height, width, 3), in one buffer."""
+    pixels = np.empty((size.height, size.width, 3), np.uint8)
+    for each in frames:
+        yield preprocess(each.frame, pixels)
+
+
+def mask_agreement(
+    logits_path: Path, mask_path: Path, frames: Sequence[LabelledFrame], size: Size
+) -> float:
+    """Return the percent of pixels in which a mask head and the runtime's decode agree."""
+    from roadseg.runtime.decode import decode
+    from roadseg.runtime.engines import open_engine
+
+    engine = open_engine(logits_path, ENGINE, size)
+    session = onnxruntime.InferenceSession(mask_path, providers=["CPUExecutionProvider"])
+    mask = np.empty((size.height, size.width), np.uint8)
+    shares = []
+    for pixels in resized(frames, size):
+        engine.input[:] = pixels
+        decode(engine.infer(), mask)
+        shares.append((session.run(None, {"pixels": pixels[None]})[0][0] == mask).mean())
+    return 100 * float(np.mean(shares))
+
+
+def say(text: str) -> None:
+    """Tell how far it is, in a live line, on a terminal only."""
+    if sys.stderr.isatty():
+        print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
