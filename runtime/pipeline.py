@@ -92,7 +92,7 @@ class Pipeline:
                 self.faults.append(error)
                 self.ledger.captured += 1
                 self.ledger.corrupt += 1
-                expected = None
+                expected = None if expected is None else expected + 1
                 continue
             if frame is None:
                 return

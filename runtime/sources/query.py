@@ -1,0 +1,40 @@
+"""What follows the question mark: options in the name of a source or data set."""
+
+from __future__ import annotations
+
+import argparse
+import typing
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from roadseg.runtime.errors import UsageError
+from roadseg.runtime.options import Size
+
+T = TypeVar("T")
+
+
+def parse_query(uri: str, kind: type[T]) -> T:
+    """Read KIND:?key=value&… into the dataclass `kind`, whose fields are the keys.
+
+    Raises UsageError that names the key or value that does not fit.
+    """
+    query = uri.partition(":")[2]
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for key, text in parse_qsl(query.lstrip("?"), keep_blank_values=True):
+        if key not in hints:
+            raise UsageError(f"{uri}: unknown option '{key}': known are {', '.join(hints)}")
+        values[key] = _convert(uri, key, text, hints[key])
+    if query.strip("?") and not values:
+        raise UsageError(f"{uri}: options are written ?{next(iter(hints))}=…")
+    return kind(**values)
+
+
+def _convert(uri: str, key: str, text: str, hint: Any) -> Any:
+    try:
+        if hint is bool:
+            return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
+        return Size.parse(text) if hint is Size else hint(text)
+    except (ValueError, KeyError, argparse.ArgumentTypeError):
+        like = {bool: "1 or 0", Size: "WIDTHxHEIGHT", int: "a whole number"}.get(hint, "a number")
+        raise UsageError(f"{uri}: '{key}' is '{text}', which is not {like}") from None
