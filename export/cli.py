@@ -27,7 +27,8 @@ def _export(options: ExportOptions) -> int:
     from roadseg.export.run import export
 
     artifacts = export(options)
-    print(f"next: seg-run {artifacts[-1].path} --camera 0")
+    goal = [each for each in artifacts if not each.path.stem.endswith("-mask")][-1]
+    print(f"next: seg-run {goal.path} --camera 0")
     return 0
 
 

@@ -31,6 +31,8 @@ class ExportOptions:
     method: ranges of activations: minmax, percentile or mse.
     max_drop: most points of mIoU that INT8 may lose, where there are labels.
     max_disagreement: most percent of pixels that INT8 may change, where there are none.
+    half_weights: keep the float network's weights as float16 in its file, half the size; they are
+        float32 again once it is loaded.
     head: logits, or mask for a graph that also upsamples and ends in class ids, for other
         runtimes.
     seed: of the choice of frames.
@@ -50,6 +52,7 @@ class ExportOptions:
     method: str = "minmax"
     max_drop: float = 0.5
     max_disagreement: float = 5.0
+    half_weights: bool = False
     head: str = "logits"
     seed: int = 0
     inspect: Path | None = None

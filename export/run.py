@@ -19,6 +19,7 @@ from roadseg.calibration import calibration_frames, collect_ranges, conv_names
 from roadseg.calibration.frames import LabelledFrame, is_dataset
 from roadseg.data import open_dataset
 from roadseg.export.gate import ENGINE, Limits, Quantizer, quantize_within
+from roadseg.export.half_weights import restore, store_half
 from roadseg.export.mask_head import add_mask_head
 from roadseg.export.options import RENDERED, ExportOptions
 from roadseg.export.report import Artifact, table
@@ -27,6 +28,7 @@ from roadseg.export.simplify import simplify
 from roadseg.export.timing import slower_than_float, time_artifacts
 from roadseg.export.to_onnx import checkpoint_to_onnx, with_spec
 from roadseg.runtime.artifact import read_artifact
+from roadseg.runtime.decode import decode
 from roadseg.runtime.errors import CheckFailed, ModelError
 from roadseg.runtime.files import sha256
 from roadseg.runtime.options import Size
@@ -35,6 +37,7 @@ from roadseg.runtime.shipped import resolve_model
 from roadseg.runtime.spec import ModelSpec
 
 LEAST_SNR_DB = 60.0  # of the float artefact at the logits, its source being the signal
+LEAST_SNR_DB_HALF = 40.0  # where its weights are rounded to float16
 LEAST_MASK_AGREEMENT = 99.9  # percent of pixels, of the mask head and the runtime's decode
 
 
@@ -97,23 +100,26 @@ class Work:
         """Simplify, and hold the result to its source on the frames that all is scored on."""
         self.frames = self._frames_to_score()
         source = self._write("source", with_spec(model, self.spec))
-        simple = simplify(model)
+        simple = simplify(restore(model))
         name = self.spec.name
+        change = f"{how}, simplified: {len(model.graph.node)} → {len(simple.graph.node)} nodes"
+        if self.options.half_weights:
+            simple, change = store_half(simple), f"{change}; weights kept as float16"
         path = self._write(name, with_spec(simple, self.spec))
-        nodes = f"{len(model.graph.node)} → {len(simple.graph.node)} nodes"
-        self.artifacts.append(Artifact(name, path, f"{how}, simplified: {nodes}"))
+        self.artifacts.append(Artifact(name, path, change))
         both = score({"source": source, name: path}, self.frames, self.size, ENGINE)
         self.scores[name] = both[name]
-        if both[name].snr_db < LEAST_SNR_DB:
+        least = LEAST_SNR_DB_HALF if self.options.half_weights else LEAST_SNR_DB
+        if both[name].snr_db < least:
             raise CheckFailed(
                 f"the simplified graph differs from its source: {both[name].snr_db:.0f} dB at "
-                f"the logits, {LEAST_SNR_DB:.0f} are needed"
+                f"the logits, {least:.0f} are needed"
             )
 
     def make_int8(self) -> None:
         """Calibrate, quantise within the gate, score beside float."""
         options, whole = self.options, self.artifacts[0]
-        model = onnx.load(whole.path)
+        model = restore(onnx.load(whole.path))
         name = f"{self.spec.name}-int8"
         told = {
             "method": options.method,
@@ -221,18 +227,19 @@ def resized(frames: Sequence[LabelledFrame], size: Size) -> Iterator[NDArray[np.
 def mask_agreement(
     logits_path: Path, mask_path: Path, frames: Sequence[LabelledFrame], size: Size
 ) -> float:
-    """Return the percent of pixels in which a mask head and the runtime's decode agree."""
-    from roadseg.runtime.decode import decode
-    from roadseg.runtime.engines import open_engine
+    """Return the percent of pixels in which a mask head and the runtime's decode agree.
 
-    engine = open_engine(logits_path, ENGINE, size)
-    session = onnxruntime.InferenceSession(mask_path, providers=["CPUExecutionProvider"])
+    Both graphs are run as they are in their files, so that only the head differs.
+    """
+    sessions = [
+        onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        for path in (logits_path, mask_path)
+    ]
     mask = np.empty((size.height, size.width), np.uint8)
     shares = []
     for pixels in resized(frames, size):
-        engine.input[:] = pixels
-        decode(engine.infer(), mask)
-        shares.append((session.run(None, {"pixels": pixels[None]})[0][0] == mask).mean())
+        logits, baked = (session.run(None, {"pixels": pixels[None]})[0][0] for session in sessions)
+        shares.append((decode(logits, mask) == baked).mean())
     return 100 * float(np.mean(shares))
 
 

@@ -54,3 +54,41 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "colours.onnx"
     onnx.save(made, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def roads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rendered roads in the plain layout: 12 images of 6 drives, split."""
+    from roadseg.data.cli import main
+
+    folder = tmp_path_factory.mktemp("data") / "roads"
+    uri = "synthetic:?n=12&per_scene=2&size=128x64&seed=4"
+    assert main(["write", uri, "--out", str(folder)]) == 0
+    assert main(["split", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(roads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a very small MobileUNet that has seen a few roads."""
+    pytest.importorskip("torch", reason="training needs PyTorch")
+    from roadseg.train.cli import main
+
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    small = '{"depths": [1, 1, 1, 1, 1, 1, 1], "widths": [16, 16, 16, 16], "blocks": 1}'
+    words = ["--data", str(roads), "--out", str(out), "--backbone", "mobilenetv2_050"]
+    words += ["--weights", "none", "--network-options", small, "--size", "128x64"]
+    words += ["--crop", "64x64", "--batch-size", "4", "--epochs", "12", "--threads", "1"]
+    assert main([*words, "--workers", "1", "--lr", "0.01"]) == 0
+    return out / "last.pt"
+
+
+@pytest.fixture(scope="session")
+def exported(checkpoint: Path, roads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of its float and INT8 artefacts: mobileunet.onnx and mobileunet-int8.onnx."""
+    from roadseg.export.cli import main
+
+    out = tmp_path_factory.mktemp("exported")
+    words = [str(checkpoint), "--int8", "--data", str(roads), "--out", str(out)]
+    assert main([*words, "--max-drop", "100"]) == 0
+    return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,9 @@ def read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError(f"there is no checkpoint {path}")
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is odd about a foreign file is told below
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError:
         raise
     except (

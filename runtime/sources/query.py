@@ -25,8 +25,6 @@ def parse_query(uri: str, kind: type[T]) -> T:
         if key not in hints:
             raise UsageError(f"{uri}: unknown option '{key}': known are {', '.join(hints)}")
         values[key] = _convert(uri, key, text, hints[key])
-    if query.strip("?") and not values:
-        raise UsageError(f"{uri}: options are written ?{next(iter(hints))}=…")
     return kind(**values)
 
 
