@@ -24,7 +24,7 @@ lint: $(TEST)/.installed
 $(DEMO)/.installed: $(SOURCES)
 	@echo "making the environment $(DEMO) (once)"
 	@$(PYTHON) -m venv $(DEMO)
-	@$(DEMO)/bin/pip install --quiet --disable-pip-version-check ".[export,bench]"
+	@$(DEMO)/bin/pip install --quiet --disable-pip-version-check ".[export]"
 	@touch $@
 
 $(TEST)/.installed: $(SOURCES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from roadseg.data import Dataset, open_dataset
 from roadseg.runtime.errors import CorruptFrame, DataError
 from roadseg.runtime.frame import Frame, PixelFormat
+from roadseg.runtime.options import Size
+from roadseg.runtime.preprocess import preprocess
 from roadseg.runtime.sources import open_source
 
 Pixels = NDArray[np.uint8]
@@ -97,3 +99,10 @@ def _from_source(uri: str, count: int) -> Iterator[LabelledFrame]:
                 yield LabelledFrame(frame, None)
             else:
                 frame.release()
+
+
+def network_inputs(frames: Sequence[LabelledFrame], size: Size) -> Iterator[Pixels]:
+    """Give each frame as the network's input (height, width, 3), in one buffer."""
+    pixels = np.empty((size.height, size.width, 3), np.uint8)
+    for each in frames:
+        yield preprocess(each.frame, pixels)

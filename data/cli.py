@@ -71,6 +71,8 @@ class SplitOptions:
         """Check values."""
         if len(self.ratios) != 3 or min(self.ratios) < 0 or self.ratios[0] <= 0:
             raise UsageError(f"ratios are three shares such as 7,1.5,1.5, not {self.ratios}")
+        if self.seed < 0:
+            raise UsageError(f"seed is {self.seed}: it must not be negative")
         if self.by not in ("group", "image"):
             raise unknown("way to split", self.by, ("group", "image"))
 

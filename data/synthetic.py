@@ -14,7 +14,7 @@ from roadseg.data.splits import SPLITS, split_groups
 from roadseg.runtime.errors import UsageError, unknown
 from roadseg.runtime.options import Size
 from roadseg.runtime.road_classes import ROAD_CLASSES
-from roadseg.runtime.roads import PLACES, WEATHERS, RoadRenderer, make_scene
+from roadseg.runtime.roads import PLACES, WEATHERS, RoadRenderer, check_seed, make_scene
 from roadseg.runtime.sources.query import parse_query
 from roadseg.runtime.sources.synthetic import SIZE, check_size
 
@@ -43,6 +43,7 @@ class SyntheticSet:
     def __post_init__(self) -> None:
         """Check values."""
         check_size(self.size)
+        check_seed(self.seed)
         if self.n < 1 or self.per_scene < 1:
             raise UsageError("a set of roads has at least one image, and one image a scene")
         for kind, name, known in (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 NETWORK = "mobileunet"
-ROADS = "synthetic:?size=960x544&frames=150&seed=7"
+ROADS = "synthetic:?frames=150&seed=21&place=city&weather=clear"
 
 
 def commands(out: Path) -> list[tuple[str, list[str]]]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from roadseg.calibration.frames import LabelledFrame, network_inputs
 from roadseg.export.to_onnx import with_spec
+from roadseg.runtime.decode import decode
+from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ModelSpec
 
 MASK = "mask"
@@ -42,3 +49,22 @@ def add_mask_head(model: onnx.ModelProto, spec: ModelSpec) -> onnx.ModelProto:
         helper.make_tensor_value_info(MASK, TensorProto.UINT8, [1, "height", "width"])
     )
     return with_spec(made, spec.replace(output="mask"))
+
+
+def mask_agreement(
+    logits_path: Path, mask_path: Path, frames: Sequence[LabelledFrame], size: Size
+) -> float:
+    """Return the percent of pixels in which a mask head and the runtime's decode agree.
+
+    Both graphs are run as they are in their files, so that only the head differs.
+    """
+    sessions = [
+        onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        for path in (logits_path, mask_path)
+    ]
+    mask = np.empty((size.height, size.width), np.uint8)
+    shares = []
+    for pixels in network_inputs(frames, size):
+        logits, baked = (session.run(None, {"pixels": pixels[None]})[0][0] for session in sessions)
+        shares.append((decode(logits, mask) == baked).mean())
+    return 100 * float(np.mean(shares))

@@ -68,6 +68,6 @@ class ExportOptions:
         for name in ("calib_frames", "score_frames"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be at least 1")
-        for name in ("max_drop", "max_disagreement"):
+        for name in ("max_drop", "max_disagreement", "seed"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must not be negative")

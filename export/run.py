@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnxruntime
 import onnxsim
-from numpy.typing import NDArray
 
 from roadseg.calibration import calibration_frames, collect_ranges, conv_names
-from roadseg.calibration.frames import LabelledFrame, is_dataset
+from roadseg.calibration.frames import LabelledFrame, is_dataset, network_inputs
 from roadseg.data import open_dataset
 from roadseg.export.gate import ENGINE, Limits, Quantizer, quantize_within
 from roadseg.export.half_weights import restore, store_half
-from roadseg.export.mask_head import add_mask_head
+from roadseg.export.mask_head import add_mask_head, mask_agreement
 from roadseg.export.options import RENDERED, ExportOptions
 from roadseg.export.report import Artifact, table
 from roadseg.export.scores import Score, score
@@ -28,11 +25,9 @@ from roadseg.export.simplify import simplify
 from roadseg.export.timing import slower_than_float, time_artifacts
 from roadseg.export.to_onnx import checkpoint_to_onnx, with_spec
 from roadseg.runtime.artifact import read_artifact
-from roadseg.runtime.decode import decode
 from roadseg.runtime.errors import CheckFailed, ModelError
 from roadseg.runtime.files import sha256
 from roadseg.runtime.options import Size
-from roadseg.runtime.preprocess import preprocess
 from roadseg.runtime.shipped import resolve_model
 from roadseg.runtime.spec import ModelSpec
 
@@ -200,7 +195,7 @@ class Work:
         def progress(done: int) -> None:
             say(f"calibrated {done}/{len(frames)}")
 
-        inputs = resized(frames, self.size)
+        inputs = network_inputs(frames, self.size)
         return collect_ranges(model, inputs, options.method, options.seed, progress)
 
     def _write(self, name: str, model: onnx.ModelProto) -> Path:
@@ -215,32 +210,6 @@ class Work:
         if colon and kind == "synthetic":
             return uri
         return f"{kind}:{Path(rest).name}" if colon else Path(uri).name
-
-
-def resized(frames: Sequence[LabelledFrame], size: Size) -> Iterator[NDArray[np.uint8]]:
-    """Give each frame as the network's input (height, width, 3), in one buffer."""
-    pixels = np.empty((size.height, size.width, 3), np.uint8)
-    for each in frames:
-        yield preprocess(each.frame, pixels)
-
-
-def mask_agreement(
-    logits_path: Path, mask_path: Path, frames: Sequence[LabelledFrame], size: Size
-) -> float:
-    """Return the percent of pixels in which a mask head and the runtime's decode agree.
-
-    Both graphs are run as they are in their files, so that only the head differs.
-    """
-    sessions = [
-        onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        for path in (logits_path, mask_path)
-    ]
-    mask = np.empty((size.height, size.width), np.uint8)
-    shares = []
-    for pixels in resized(frames, size):
-        logits, baked = (session.run(None, {"pixels": pixels[None]})[0][0] for session in sessions)
-        shares.append((decode(logits, mask) == baked).mean())
-    return 100 * float(np.mean(shares))
 
 
 def say(text: str) -> None:

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from roadseg.runtime.roads.canvas import Canvas, Points
+from roadseg.runtime.roads.camera import Points
+from roadseg.runtime.roads.canvas import Canvas
 from roadseg.runtime.roads.labels import BUILDING, SKY, TREE
 from roadseg.runtime.roads.scene import Scene
 from roadseg.runtime.roads.weather import Color, Pixels

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from roadseg.runtime.roads.canvas import CIRCLE, NEAR, Camera, Canvas, Points
+from roadseg.runtime.roads.camera import NEAR, Camera, Points
+from roadseg.runtime.roads.canvas import CIRCLE, Canvas
 from roadseg.runtime.roads.labels import CAR
 from roadseg.runtime.roads.scene import Thing
 

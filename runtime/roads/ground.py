@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from roadseg.runtime.roads.canvas import Camera, Canvas
+from roadseg.runtime.roads.camera import Camera
+from roadseg.runtime.roads.canvas import Canvas
 from roadseg.runtime.roads.labels import PAVEMENT, ROAD, TREE
 from roadseg.runtime.roads.scene import LANE, Scene
 from roadseg.runtime.roads.weather import Pixels

@@ -7,7 +7,8 @@ import functools
 import cv2
 import numpy as np
 
-from roadseg.runtime.roads.canvas import NEAR, Canvas
+from roadseg.runtime.roads.camera import NEAR
+from roadseg.runtime.roads.canvas import Canvas
 from roadseg.runtime.roads.labels import BUILDING, FENCE
 from roadseg.runtime.roads.scene import CELL, Thing
 from roadseg.runtime.roads.weather import Color, Pixels, Weather

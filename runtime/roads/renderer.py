@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 import numpy as np
 
 from roadseg.runtime.roads.air import Lens, Sky, glow
-from roadseg.runtime.roads.canvas import Camera, Canvas
+from roadseg.runtime.roads.camera import Camera
+from roadseg.runtime.roads.canvas import Canvas
 from roadseg.runtime.roads.cars import car_lights, paint_car
 from roadseg.runtime.roads.ground import Ground
 from roadseg.runtime.roads.houses import paint_fence, paint_house
@@ -24,6 +26,20 @@ from roadseg.runtime.roads.weather import Pixels
 REACH = 176.0  # metres that are furnished
 HORIZON = 0.45  # of the height
 MARGIN = 18.0  # metres that a thing can reach from its place
+
+
+Paint = Callable[[Canvas, Thing, float], None]
+
+PAINT: dict[str, Paint] = {
+    "house": lambda canvas, thing, _: paint_house(canvas, thing),
+    "fence": lambda canvas, thing, _: paint_fence(canvas, thing),
+    "tree": lambda canvas, thing, _: paint_tree(canvas, thing),
+    "car": lambda canvas, thing, _: paint_car(canvas, thing),
+    "lamp": lambda canvas, thing, _: paint_lamp(canvas, thing),
+    "sign": lambda canvas, thing, _: paint_sign(canvas, thing),
+    "person": paint_person,
+    "bicyclist": paint_bicyclist,
+}
 
 
 class RoadRenderer:
@@ -52,7 +68,7 @@ class RoadRenderer:
         self.sky.paint(canvas)
         things = [each for each in self._things(s, seconds) if camera.sees(each.t, each.s, MARGIN)]
         for thing in things:
-            self._paint(canvas, thing, seconds)
+            PAINT[thing.kind](canvas, thing, seconds)
         canvas.finish()
         self.lens.apply(picture, number)
         if self.scene.weather.night:
@@ -74,24 +90,6 @@ class RoadRenderer:
         for cell in sorted(cells, reverse=True):
             ordered += sorted(cells[cell], key=lambda each: (-round(abs(each.t)), -each.s))
         return ordered
-
-    def _paint(self, canvas: Canvas, thing: Thing, seconds: float) -> None:
-        if thing.kind == "house":
-            paint_house(canvas, thing)
-        elif thing.kind == "fence":
-            paint_fence(canvas, thing)
-        elif thing.kind == "tree":
-            paint_tree(canvas, thing)
-        elif thing.kind == "car":
-            paint_car(canvas, thing)
-        elif thing.kind == "lamp":
-            paint_lamp(canvas, thing)
-        elif thing.kind == "sign":
-            paint_sign(canvas, thing)
-        elif thing.kind == "person":
-            paint_person(canvas, thing, seconds)
-        else:
-            paint_bicyclist(canvas, thing, seconds)
 
     def _glow(self, canvas: Canvas, things: list[Thing]) -> None:
         """Light the lamps; what stands before a lamp does not hide its glow."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from roadseg.runtime.errors import unknown
+from roadseg.runtime.errors import UsageError, unknown
 from roadseg.runtime.roads.weather import WEATHERS, Weather
 
 CELL = 16.0  # metres of road that are furnished together
@@ -106,11 +106,18 @@ class Scene:
         return sum(a / n * math.cos(s / n + phase) for a, n, phase in self.bends)
 
 
+def check_seed(seed: int) -> None:
+    """Raise UsageError for a seed that random numbers cannot be drawn from."""
+    if seed < 0:
+        raise UsageError(f"seed is {seed}: it must not be negative")
+
+
 def make_scene(seed: int, place: str = "", weather: str = "") -> Scene:
     """Draw a scene; a place or weather that is named is taken.
 
-    Raises UsageError for an unknown name.
+    Raises UsageError for an unknown name or a negative seed.
     """
+    check_seed(seed)
     if place and place not in PLACES:
         raise unknown("place", place, PLACES)
     if weather and weather not in WEATHERS:

@@ -183,6 +183,7 @@ def test_split_writes_lists_that_open(copy: Path, capsys: Told) -> None:
         (["split", "nowhere"], "there is no such data set"),
         (["split", "x", "--ratios", "1,2"], "three shares"),
         (["split", "x", "--by", "hand"], "unknown way to split 'hand'"),
+        (["split", "x", "--seed", "-1"], "seed is -1: it must not be negative"),
         (["show", "x", "--n", "0"], "it must be at least 1"),
         (["check"], "the following arguments are required: DATA"),
     ],

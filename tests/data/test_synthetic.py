@@ -90,6 +90,7 @@ def test_as_a_data_set() -> None:
         ("?place=moon", "unknown place 'moon': known are city, country, suburb"),
         ("?weather=hail", "unknown weather 'hail'"),
         ("?m=3", "unknown option 'm': known are n, size"),
+        ("?seed=-1", "seed is -1"),
         ("frames", "unknown option 'frames'"),
     ],
 )

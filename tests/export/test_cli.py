@@ -146,6 +146,7 @@ def bad(exported: Path, checkpoint: Path, tmp_path: Path) -> dict[str, Path]:
         (["{float}", "--int8", "--data", "nowhere.mp4"], 2, "no such file"),
         (["{float}", "--int8", "--data", "camvid:nowhere"], 2, "no such folder"),
         (["{float}", "--int8", "--data", "synthetic:?colour=1"], 2, "unknown option 'colour'"),
+        (["{float}", "--int8", "--seed", "-1"], 2, "seed is -1: it must not be negative"),
         (["--inspect", "{foreign}"], 2, "has no ModelSpec"),
         ([], 2, "no model"),
     ],

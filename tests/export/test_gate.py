@@ -10,9 +10,8 @@ import pytest
 from onnx import numpy_helper
 
 from roadseg.calibration import calibration_frames, collect_ranges, conv_names
-from roadseg.calibration.frames import LabelledFrame
+from roadseg.calibration.frames import LabelledFrame, network_inputs
 from roadseg.export.gate import Limits, Quantizer, quantize_within
-from roadseg.export.run import resized
 from roadseg.export.scores import Score
 from roadseg.export.to_onnx import with_spec
 from roadseg.runtime.artifact import read_artifact
@@ -40,7 +39,7 @@ def hurt(exported: Path, frames: list[LabelledFrame], tmp_path: Path) -> tuple[Q
     """A network in which one layer's range is a hundred times too large: it alone fails in INT8."""
     path = exported / "mobileunet.onnx"
     model, spec = read_artifact(path)
-    ranges = collect_ranges(model, resized(frames, SIZE))
+    ranges = collect_ranges(model, network_inputs(frames, SIZE))
     layer = conv_names(model)[-3]
     node = next(node for node in model.graph.node if node.output[0] == layer)
     ranges[node.input[0]] *= 400
