@@ -13,14 +13,19 @@ train() { # OUT, then what differs
   shift
   if [ -f "$run/done" ]; then return; fi
   seg-train --data "$data" --out "$run" --size 960x704 --crop 704x640 --scale-min 0.6 --scale-max 2.0 \
-    --weight-decay 0.02 --warmup 0.5 --evaluate-every 6 "$@" \
+    --class-weights sqrt --weight-decay 0.02 --warmup 0.5 --evaluate-every 6 "$@" \
     $([ -f "$run/last.pt" ] && echo --resume)
   touch "$run/done"
 }
 
 unet='{"stem_stride": 4, "stride": 4}'
 deeplab='{"stem_stride": 4, "stride": 8, "rates": [4, 8, 12]}'
-@@RUNS@@
+train mobileunet --network-options "$unet" --lr 1.5e-3 --epochs 90
+train deeplabv3plus --network deeplabv3plus --network-options "$deeplab" \
+  --weights "$out/mobileunet/last.pt" --lr 1.5e-3 --backbone-lr 0.3 --epochs 26
+train mobileunet_held --network-options "$unet" --lr 1.5e-3 --epochs 30 --holdout 0006R0
+train deeplabv3plus_held --network deeplabv3plus --network-options "$deeplab" --holdout 0006R0 \
+  --weights "$out/mobileunet_held/last.pt" --lr 1.5e-3 --backbone-lr 0.3 --epochs 12
 
 for network in mobileunet deeplabv3plus; do
   seg-export "$out/$network/last.pt" --int8 --half-weights --size 1024x512 --data "$data" \
