@@ -19,6 +19,7 @@ from roadseg.runtime.sources import open_source
 
 Pixels = NDArray[np.uint8]
 
+PLAIN = 4.0  # grey levels of standard deviation, below which a frame shows nothing
 ENDLESS_STEP = 15  # frames between two that are taken of a source without end
 
 
@@ -99,6 +100,11 @@ def _from_source(uri: str, count: int) -> Iterator[LabelledFrame]:
                 yield LabelledFrame(frame, None)
             else:
                 frame.release()
+
+
+def is_plain(frames: Sequence[LabelledFrame]) -> bool:
+    """Whether no frame shows anything: all-black recordings happen."""
+    return all(float(each.frame.pixels.std()) < PLAIN for each in frames)
 
 
 def network_inputs(frames: Sequence[LabelledFrame], size: Size) -> Iterator[Pixels]:

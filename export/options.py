@@ -9,7 +9,7 @@ from roadseg.runtime.errors import UsageError, unknown
 from roadseg.runtime.options import Size
 
 HEADS = ("logits", "mask")
-METHODS = ("minmax", "percentile", "mse")
+METHODS = ("minmax", "percentile", "mse", "entropy")
 RENDERED = "synthetic:?size=960x544&seed=1"
 
 
@@ -28,7 +28,7 @@ class ExportOptions:
     calib_split: of a data set, to calibrate on.
     score_frames: frames to score on.
     score_split: of a data set, to score on.
-    method: ranges of activations: minmax, percentile or mse.
+    method: ranges of activations: minmax, percentile, mse or entropy.
     max_drop: most points of mIoU that INT8 may lose, where there are labels.
     max_disagreement: most percent of pixels that INT8 may change, where there are none.
     half_weights: keep the float network's weights as float16 in its file, half the size; they are

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import onnxruntime
 import onnxsim
 
 from roadseg.calibration import calibration_frames, collect_ranges, conv_names
-from roadseg.calibration.frames import LabelledFrame, is_dataset, network_inputs
+from roadseg.calibration.cache import load_ranges, ranges_key, save_ranges
+from roadseg.calibration.frames import LabelledFrame, is_dataset, is_plain, network_inputs
 from roadseg.data import open_dataset
 from roadseg.export.gate import ENGINE, Limits, Quantizer, quantize_within
 from roadseg.export.half_weights import restore, store_half
@@ -29,7 +31,7 @@ from roadseg.runtime.errors import CheckFailed, ModelError
 from roadseg.runtime.files import sha256
 from roadseg.runtime.options import Size
 from roadseg.runtime.shipped import resolve_model
-from roadseg.runtime.spec import ModelSpec
+from roadseg.runtime.spec import IGNORE, ModelSpec
 
 LEAST_SNR_DB = 60.0  # of the float artefact at the logits, its source being the signal
 LEAST_SNR_DB_HALF = 40.0  # where its weights are rounded to float16
@@ -182,8 +184,9 @@ class Work:
         if is_dataset(self.uri):
             names = [info.name for info in open_dataset(self.uri).classes]
             if names != list(self.spec.class_names):
-                print(f"the labels of {self.uri} have other classes: compared pixel by pixel")
-                return [LabelledFrame(each.frame, None) for each in frames]
+                return without_labels(frames, f"the labels of {self.uri} have other classes")
+            if all(each.truth is None or (each.truth == IGNORE).all() for each in frames):
+                return without_labels(frames, f"the labels of {self.uri} are void throughout")
         return frames
 
     def _ranges(self, model: onnx.ModelProto) -> dict[str, float]:
@@ -191,12 +194,20 @@ class Work:
         count = min(options.calib_frames, 24) if not options.data else options.calib_frames
         frames = calibration_frames(self.uri, count, options.calib_split, options.seed)
         print(f"calibrating with {len(frames)} frames of {self.uri}, {options.method}", flush=True)
+        if is_plain(frames):
+            print("warning: each calibration frame is nearly one colour: not of roads")
+        key = ranges_key(model, frames, self.size, options.method, options.seed)
+        if found := load_ranges(key):
+            print("calibrated before, with these frames: ranges taken from the cache")
+            return found
 
         def progress(done: int) -> None:
             say(f"calibrated {done}/{len(frames)}")
 
         inputs = network_inputs(frames, self.size)
-        return collect_ranges(model, inputs, options.method, options.seed, progress)
+        ranges = collect_ranges(model, inputs, options.method, options.seed, progress)
+        save_ranges(key, ranges)
+        return ranges
 
     def _write(self, name: str, model: onnx.ModelProto) -> Path:
         path = self.folder / f"{name}.onnx"
@@ -210,6 +221,12 @@ class Work:
         if colon and kind == "synthetic":
             return uri
         return f"{kind}:{Path(rest).name}" if colon else Path(uri).name
+
+
+def without_labels(frames: Sequence[LabelledFrame], reason: str) -> list[LabelledFrame]:
+    """Drop labels that cannot be scored against, and say why."""
+    print(f"{reason}: compared pixel by pixel")
+    return [LabelledFrame(each.frame, None) for each in frames]
 
 
 def say(text: str) -> None:

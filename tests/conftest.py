@@ -92,3 +92,9 @@ def exported(checkpoint: Path, roads: Path, tmp_path_factory: pytest.TempPathFac
     words = [str(checkpoint), "--int8", "--data", str(roads), "--out", str(out)]
     assert main([*words, "--max-drop", "100"]) == 0
     return out
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what tests find out of the user's cache."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))

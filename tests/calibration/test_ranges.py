@@ -8,7 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from roadseg.calibration import METHODS, collect_ranges
-from roadseg.calibration.ranges import PIXEL_RANGE
+from roadseg.calibration.ranges import PIXEL_RANGE, _least_divergence
+from roadseg.export import options
 from roadseg.runtime.errors import UsageError
 
 
@@ -50,13 +51,26 @@ def test_a_rare_outlier_is_cut_by_percentile_and_mse(identity: onnx.ModelProto) 
     random = np.random.default_rng(0)
     usual = [random.integers(120, 136, (256, 256, 3)).astype(np.uint8) for _ in range(20)]
     usual[3][5, 7, 1] = 255
-    largest, percentile, least = (
+    largest, percentile, least, entropy = (
         collect_ranges(identity, usual, method)["positive"]
-        for method in ("minmax", "percentile", "mse")
+        for method in ("minmax", "percentile", "mse", "entropy")
     )
     assert largest == pytest.approx(3.0)
     assert percentile < 0.3
     assert least < 0.5
+    assert entropy < 0.5
+
+
+def test_entropy_keeps_what_is_evenly_used() -> None:
+    values = np.linspace(0, 4, 50_000, dtype=np.float32)
+    assert _least_divergence(values) == pytest.approx(4.0)
+    bulk = np.concatenate([values, np.full(3, 40.0, np.float32)])
+    assert 4.0 <= _least_divergence(bulk) < 6.0
+    assert _least_divergence(np.zeros(100, np.float32)) < 1e-6
+
+
+def test_the_command_offers_every_method() -> None:
+    assert set(options.METHODS) == set(METHODS)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -68,5 +82,7 @@ def test_progress_and_seed(identity: onnx.ModelProto, method: str) -> None:
 
 
 def test_an_unknown_method(identity: onnx.ModelProto) -> None:
-    with pytest.raises(UsageError, match="unknown calibration method 'kl': known are minmax, mse"):
+    with pytest.raises(
+        UsageError, match="unknown calibration method 'kl': known are entropy, minmax"
+    ):
         collect_ranges(identity, frames(1), "kl")

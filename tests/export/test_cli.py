@@ -138,7 +138,11 @@ def bad(exported: Path, checkpoint: Path, tmp_path: Path) -> dict[str, Path]:
         (["{int8}", "--int8"], 2, "is int8 and ends in logits: export starts from"),
         (["{float}", "--size", "100x64"], 2, "multiples of"),
         (["{float}", "--size", "100"], 2, "is not WIDTHxHEIGHT"),
-        (["{float}", "--method", "kl"], 2, "unknown method 'kl': known are minmax, mse, perc"),
+        (
+            ["{float}", "--method", "kl"],
+            2,
+            "unknown method 'kl': known are entropy, minmax, mse",
+        ),
         (["{float}", "--head", "boxes"], 2, "unknown head 'boxes'"),
         (["{float}", "--int8", "--calib-frames", "0"], 2, "calib_frames is 0"),
         (["{float}", "--int8", "--max-drop", "-1"], 2, "max_drop is -1.0"),
