@@ -10,8 +10,8 @@ from roadseg.benchmarks import plots
 from roadseg.benchmarks.gates import Gate
 from roadseg.benchmarks.results import Result, results, verdict
 from roadseg.benchmarks.rows import Row
-from roadseg.benchmarks.style import CSS
 from roadseg.benchmarks.table import WORDS, table
+from roadseg.runtime.page import grid_table, header, html_page, section
 
 _Plot = tuple[str, str, Callable[[Sequence[Result]], str], Callable[[Result], object]]
 FIGURES: tuple[_Plot, ...] = (
@@ -48,19 +48,13 @@ def html_report(rows: Sequence[Row], gates: Sequence[Gate] = ()) -> str:
     body = [
         _header(rows),
         _cards(found),
-        _section("Verdict", _verdict(found, gates), "verdict"),
-        _section("Gates", _gates(gates)) if gates else "",
-        _section("Results", _table(found)),
+        section("Verdict", _verdict(found, gates), "verdict"),
+        section("Gates", _gates(gates)) if gates else "",
+        section("Results", grid_table(*table(found), WORDS)),
         _figures(found),
-        _section("How this was measured", _provenance(rows)),
+        section("How this was measured", _provenance(rows)),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<link rel="icon" href="data:,">'
-        f"<title>{escape(_title(found))}</title><style>{CSS}</style></head>\n"
-        f"<body><main>{''.join(body)}</main></body></html>\n"
-    )
+    return html_page(_title(found), *body)
 
 
 def _title(found: Sequence[Result]) -> str:
@@ -72,8 +66,7 @@ def _header(rows: Sequence[Row]) -> str:
     machines = list(dict.fromkeys(_machine_name(row.machine) for row in rows))
     days = sorted({str(row.options.get("started", ""))[:10] for row in rows} - {""})
     when = f", {days[0]}" if len(days) == 1 else f", {days[0]} to {days[-1]}" if days else ""
-    words = escape("; ".join(filter(None, machines)) + when)
-    return f"<header><h1>roadseg benchmark</h1><p>{words}</p></header>"
+    return header("roadseg benchmark", "; ".join(filter(None, machines)) + when)
 
 
 def _machine_name(machine: dict[str, Any]) -> str:
@@ -106,10 +99,6 @@ def _card(figure: str, unit: str, one: Result, found: Sequence[Result]) -> str:
     )
 
 
-def _section(title: str, content: str, style: str = "") -> str:
-    return f'<section class="card {style}"><h2>{title}</h2>{content}</section>'
-
-
 def _verdict(found: Sequence[Result], gates: Sequence[Gate]) -> str:
     lines = [f"<p>{escape(line)}</p>" for line in verdict(found)]
     missed = sum(not gate.passed for gate in gates)
@@ -129,28 +118,6 @@ def _gates(gates: Sequence[Gate]) -> str:
         for gate in sorted(gates, key=lambda gate: gate.passed)
     )
     return f'<div class="scroll"><table class="gates"><tbody>{rows}</tbody></table></div>'
-
-
-def _table(found: Sequence[Result]) -> str:
-    headers, cells = table(found)
-    head = "".join(
-        f"<th{_word(number)}>{escape(name)}<br><small>{escape(unit)}</small></th>"
-        for number, (name, unit) in enumerate(headers)
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td{_word(number)}>{escape(word)}</td>" for number, word in enumerate(row))
-        + "</tr>"
-        for row in cells
-    )
-    return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _word(number: int) -> str:
-    return ' class="word"' if number < WORDS else ""
 
 
 def _figures(found: Sequence[Result]) -> str:

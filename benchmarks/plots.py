@@ -6,9 +6,9 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 
-from roadseg.benchmarks import svg
 from roadseg.benchmarks.results import REAL_TIME_FPS, Result
-from roadseg.benchmarks.svg import WIDTH, Axis
+from roadseg.runtime import svg
+from roadseg.runtime.svg import WIDTH, Axis
 
 STAGES = ("preprocess", "infer", "decode")
 COLORS = 8

@@ -23,12 +23,12 @@ class Artifact:
     change: str
 
 
-def table(
+def cells(
     artifacts: Sequence[Artifact],
     scores: Mapping[str, Score],
     timings: Mapping[tuple[str, str], Timing],
-) -> str:
-    """Return the artefacts beside each other as aligned text."""
+) -> list[list[str]]:
+    """Return the artefacts beside each other: a row of headers, then one for each."""
     engines = installed_engines()
     header = ["artefact", "MB", "nodes", *(f"{e} ms" for e in engines), "mIoU", "same pixels"]
     rows = [[*header, "what changed"]]
@@ -46,6 +46,11 @@ def table(
                 each.change,
             ]
         )
+    return rows
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as text in columns, the first underlined."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

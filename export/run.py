@@ -17,14 +17,18 @@ from roadseg.calibration import calibration_frames, collect_ranges, conv_names
 from roadseg.calibration.cache import load_ranges, ranges_key, save_ranges
 from roadseg.calibration.frames import LabelledFrame, is_dataset, is_plain, network_inputs
 from roadseg.data import open_dataset
-from roadseg.export.gate import ENGINE, Limits, Quantizer, quantize_within
+from roadseg.export.gate import Gate, Limits
 from roadseg.export.half_weights import restore, store_half
 from roadseg.export.mask_head import add_mask_head, mask_agreement
 from roadseg.export.options import RENDERED, ExportOptions
-from roadseg.export.report import Artifact, table
+from roadseg.export.page import Story, export_page
+from roadseg.export.quantizer import ENGINE, Quantizer
+from roadseg.export.report import Artifact, aligned, cells
+from roadseg.export.samples import Sample, compare_masks
 from roadseg.export.scores import Score, score
+from roadseg.export.sensitivity import LayerLoss, layers_table, measure_layers
 from roadseg.export.simplify import simplify
-from roadseg.export.timing import slower_than_float, time_artifacts
+from roadseg.export.timing import ROUNDS, slower_than_float, time_artifacts
 from roadseg.export.to_onnx import checkpoint_to_onnx, with_spec
 from roadseg.runtime.artifact import read_artifact
 from roadseg.runtime.errors import CheckFailed, ModelError
@@ -35,6 +39,7 @@ from roadseg.runtime.spec import IGNORE, ModelSpec
 
 LEAST_SNR_DB = 60.0  # of the float artefact at the logits, its source being the signal
 LEAST_SNR_DB_HALF = 40.0  # where its weights are rounded to float16
+PAGE, SAMPLES = "export.html", 3
 LEAST_MASK_AGREEMENT = 99.9  # percent of pixels, of the mask head and the runtime's decode
 
 
@@ -92,6 +97,7 @@ class Work:
         self.frames: list[LabelledFrame] = []
         self.artifacts: list[Artifact] = []
         self.scores: dict[str, Score] = {}
+        self.losses: Sequence[LayerLoss] = ()
 
     def make_float(self, model: onnx.ModelProto, how: str) -> None:
         """Simplify, and hold the result to its source on the frames that all is scored on."""
@@ -131,12 +137,18 @@ class Work:
             *(model, whole.path, spec, self._ranges(model), self.frames, self.size, self.folder)
         )
         limits = Limits(options.max_drop, options.max_disagreement)
-        path = quantize_within(limits, quantizer, name, print, say)
+        gate = Gate(limits, quantizer, print, say)
+        if options.sensitivity:
+            gate.losses = measure_layers(quantizer, say)
+        path = gate.pass_through(name)
+        if gate.losses:
+            print(layers_table(gate.losses), flush=True)
         kept = read_artifact(path)[1].quantization["float_layers"]
         count = len(conv_names(model))
         change = f"{count - len(kept)} of {count} convolutions in INT8"
         self.artifacts.append(Artifact(name, path, change))
-        self.scores[name] = quantizer.score(path, self.frames)[1]
+        self.scores[name] = quantizer.score(path)[1]
+        self.losses = gate.losses
         if kept:
             print(f"in float: {', '.join(kept)}")
 
@@ -156,25 +168,42 @@ class Work:
         self.artifacts.append(Artifact(name, path, change))
 
     def report(self) -> None:
-        """Time what the engines can run, and print the table."""
+        """Time what the engines can run; print the table and write the page."""
         timed = {a.name: a.path for a in self.artifacts if a.name in self.scores}
         timings = time_artifacts(timed, self.size)
+        rows = cells(self.artifacts, self.scores, timings)
         labels = "with labels" if self.frames[0].truth is not None else "without labels"
-        print(f"\n{table(self.artifacts, self.scores, timings)}")
-        print(
-            f"latency: inference at {self.size}, best (median), in turns; scored on "
-            f"{len(self.frames)} frames of {self.uri}, {labels}, beside the artefact before"
-        )
+        notes = [
+            f"latency: inference at {self.size}, best (median) of {ROUNDS}, in turns; scored on "
+            f"{len(self.frames)} frames of {self._public(self.uri)}, {labels}, beside the artefact "
+            "before"
+        ]
         if self.options.int8:
             name = self.artifacts[0].name
-            for line in slower_than_float(timings, name, f"{name}-int8"):
-                print(line)
+            notes += slower_than_float(timings, name, f"{name}-int8")
+        print("\n".join(["", aligned(rows), *notes]))
+        self._write_page(rows, notes)
+
+    def _write_page(self, rows: list[list[str]], notes: list[str]) -> None:
+        """Write export.html beside the artefacts."""
+        steps = [("source", self.folder / "source.onnx")]
+        steps += [(artifact.name, artifact.path) for artifact in self.artifacts]
+        samples: list[Sample] = []
+        if self.options.int8:
+            whole, small = (artifact.path for artifact in self.artifacts[:2])
+            samples = compare_masks(whole, small, self.frames, self.size, ENGINE, SAMPLES)
+        words = f"{self.size}, from {self._public(self.uri)}"
+        graphs = [(name, onnx.load(path)) for name, path in steps]
+        story = Story(f"roadseg export: {self.spec.name}", words, rows, graphs)
+        story.losses, story.samples, story.notes = self.losses, samples, notes
+        (self.folder / PAGE).write_text(export_page(story))
 
     def deliver(self) -> list[Artifact]:
         """Give the files their names in the folder that was asked for."""
         done = [replace(a, path=self.options.out / a.path.name) for a in self.artifacts]
         for before, after in zip(self.artifacts, done, strict=True):
             os.replace(before.path, after.path)
+        os.replace(self.folder / PAGE, self.options.out / PAGE)
         return done
 
     def _frames_to_score(self) -> list[LabelledFrame]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,6 +95,19 @@ def exported(checkpoint: Path, roads: Path, tmp_path_factory: pytest.TempPathFac
     words = [str(checkpoint), "--int8", "--data", str(roads), "--out", str(out)]
     assert main([*words, "--max-drop", "100"]) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def look() -> Callable[..., dict[str, Any]]:
+    """Load a page in a real browser; see browser.look."""
+    path = Path(__file__).parent / "browser.py"
+    spec = importlib.util.spec_from_file_location("browser", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Callable[..., dict[str, Any]] = module.look
+    return found
 
 
 @pytest.fixture(autouse=True, scope="session")

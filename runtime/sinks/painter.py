@@ -29,6 +29,13 @@ def palette_bgr(classes: Sequence[ClassInfo]) -> Pixels:
     return palette
 
 
+def to_bgr(frame: Frame, out: Pixels | None = None) -> Pixels:
+    """Return a frame's pixels (H, W, 3) BGR: themselves, or converted into `out`."""
+    if frame.format is PixelFormat.BGR:
+        return frame.pixels
+    return np.asarray(cv2.cvtColor(frame.pixels, TO_BGR[frame.format], dst=out), np.uint8)
+
+
 class Painter:
     """Paints each result once, into a buffer of its own, however many sinks ask."""
 
@@ -46,12 +53,7 @@ class Painter:
             if self._painted.shape[:2] != result.mask.shape:
                 self._painted = np.empty((*result.mask.shape, 3), np.uint8)
                 self._bgr = np.empty_like(self._painted)
-            pixels = self._to_bgr(result.frame)
+            pixels = to_bgr(result.frame, self._bgr)
             overlay(pixels, result.mask, self._palette, self.alpha, self._painted)
             self._result = result
         return self._painted
-
-    def _to_bgr(self, frame: Frame) -> Pixels:
-        if frame.format is PixelFormat.BGR:
-            return frame.pixels
-        return np.asarray(cv2.cvtColor(frame.pixels, TO_BGR[frame.format], dst=self._bgr))

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from roadseg.benchmarks import plots, svg
+from roadseg.benchmarks import plots
 from roadseg.benchmarks.gates import Gate
 from roadseg.benchmarks.html import html_report
 from roadseg.benchmarks.markdown import markdown_report
 from roadseg.benchmarks.outputs import summary
 from roadseg.benchmarks.results import results
 from roadseg.benchmarks.rows import Row
+from roadseg.runtime import svg
 
 Make = Callable[..., Row]
 GATES = [Gate("min-fps", "fast one", True, "50 FPS"), Gate("max-p99", "slow <one>", False, "99 ms")]

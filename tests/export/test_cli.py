@@ -29,7 +29,7 @@ def test_checkpoint_to_int8(checkpoint: Path, roads: Path, tmp_path: Path, capsy
     out = tmp_path / "models"
     words = [str(checkpoint), "--int8", "--data", str(roads), "--out", str(out), "--name", "mine"]
     assert main([*words, "--max-drop", "100", "--half-weights", "--head", "mask"]) == 0
-    assert files(out) == ["mine-int8-mask.onnx", "mine-int8.onnx", "mine.onnx"]
+    assert files(out) == ["export.html", "mine-int8-mask.onnx", "mine-int8.onnx", "mine.onnx"]
     told = capsys.readouterr().out
     for column in ("MB", "nodes", "onnxruntime ms", "mIoU", "same pixels", "what changed"):
         assert column in told
@@ -172,8 +172,8 @@ def test_a_gate_that_is_missed_leaves_the_old_artefacts(
 ) -> None:
     import roadseg.export.gate as gate
 
-    def lost(self: object, whole: object, small: object) -> tuple[float, float, str]:
-        return 7.0, 0.5, "points of mIoU"
+    def lost(self: object, whole: object, small: object) -> gate.Loss:
+        return gate.Loss(7.0, 0.5, "points of mIoU")
 
     monkeypatch.setattr(gate.Limits, "loss", lost)
     (tmp_path / "mobileunet.onnx").write_text("older")
@@ -234,7 +234,7 @@ def test_int8_from_an_artefact_needs_no_torch(exported: Path, tmp_path: Path) ->
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert files(tmp_path) == ["mobileunet-int8.onnx", "mobileunet.onnx"]
+    assert files(tmp_path) == ["export.html", "mobileunet-int8.onnx", "mobileunet.onnx"]
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from onnx import numpy_helper
 
 from roadseg.calibration import calibration_frames, collect_ranges, conv_names
 from roadseg.calibration.frames import LabelledFrame, network_inputs
-from roadseg.export.gate import Limits, Quantizer, quantize_within
+from roadseg.export.gate import Gate, Limits
+from roadseg.export.quantizer import Quantizer
 from roadseg.export.scores import Score
+from roadseg.export.sensitivity import layers_table, measure_layers
 from roadseg.export.to_onnx import with_spec
 from roadseg.runtime.artifact import read_artifact
 from roadseg.runtime.errors import CheckFailed
@@ -24,9 +26,12 @@ SIZE = Size(128, 64)
 def test_labels_are_gated_by_miou_and_others_by_pixels() -> None:
     limits = Limits(0.5, 5.0)
     whole, small = Score(70.0, 100.0, 99.0), Score(68.5, 97.0, 30.0)
-    assert limits.loss(whole, small) == (1.5, 0.5, "points of mIoU")
+    assert str(limits.loss(whole, small)) == "1.50 points of mIoU"
+    assert not limits.loss(whole, small).is_allowed
     unlabelled = Score(None, 97.0, 30.0)
-    assert limits.loss(Score(None, 100.0, 99.0), unlabelled) == (3.0, 5.0, "percent of pixels")
+    loss = limits.loss(Score(None, 100.0, 99.0), unlabelled)
+    assert str(loss) == "3.00 percent of pixels"
+    assert loss.is_allowed
 
 
 @pytest.fixture
@@ -50,12 +55,12 @@ def hurt(exported: Path, frames: list[LabelledFrame], tmp_path: Path) -> tuple[Q
 def test_the_one_bad_layer_is_found(hurt: tuple[Quantizer, str]) -> None:
     quantizer, layer = hurt
     told: list[str] = []
-    path = quantize_within(Limits(1.0, 5.0), quantizer, "net", told.append, lambda text: None)
+    path = Gate(Limits(1.0, 5.0), quantizer, told.append, lambda text: None).pass_through("net")
     kept = read_artifact(path)[1].quantization["float_layers"]
     assert layer in kept
-    assert len(kept) <= 4
+    assert len(kept) <= 3
     assert "looking for the layers" in told[0]
-    whole, small = quantizer.score(path, quantizer.frames)
+    whole, small = quantizer.score(path)
     assert whole.miou is not None
     assert small.miou is not None
     assert whole.miou - small.miou <= 1.0
@@ -63,10 +68,17 @@ def test_the_one_bad_layer_is_found(hurt: tuple[Quantizer, str]) -> None:
 
 def test_layers_are_ranked_by_what_they_lose(hurt: tuple[Quantizer, str]) -> None:
     quantizer, layer = hurt
-    ranked = quantizer.sensitivity(lambda text: None)
-    assert ranked[0][0] == layer
-    assert [ratio for _, ratio in ranked] == sorted(ratio for _, ratio in ranked)
-    assert len(ranked) == len(conv_names(quantizer.model))
+    seen: list[str] = []
+    ranked = measure_layers(quantizer, seen.append)
+    assert ranked[0].layer == layer
+    assert [each.snr_db for each in ranked] == sorted(each.snr_db for each in ranked)
+    assert sorted(each.layer for each in ranked) == sorted(conv_names(quantizer.model))
+    assert ranked[0].drop is not None
+    assert ranked[0].drop > ranked[-1].drop
+    assert seen[-1].endswith(f"{len(ranked)}/{len(ranked)}")
+    told = layers_table(ranked)
+    assert ranked[0].name in told.splitlines()[1]
+    assert f"… and {len(ranked) - 10} that lose less" in told
 
 
 def test_a_limit_that_cannot_be_met(hurt: tuple[Quantizer, str]) -> None:
@@ -74,7 +86,7 @@ def test_a_limit_that_cannot_be_met(hurt: tuple[Quantizer, str]) -> None:
     for name in quantizer.ranges:
         quantizer.ranges[name] = 4000.0  # type: ignore[index]
     with pytest.raises(CheckFailed, match=r"layers in float.*or allow more with --max-drop"):
-        quantize_within(Limits(0.0, 0.0), quantizer, "net", lambda t: None, lambda t: None)
+        Gate(Limits(0.0, 0.0), quantizer, lambda t: None, lambda t: None).pass_through("net")
 
 
 def test_a_score_can_tell_networks_apart(

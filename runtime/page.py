@@ -1,4 +1,9 @@
-"""The style of the HTML report: light or dark as the reader's system is, and fit for a phone."""
+"""HTML pages in one file: light or dark as the reader's system is, and fit for a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
 
 _COLORS = {
     "light": (
@@ -88,7 +93,60 @@ svg .halo{paint-order:stroke;stroke:var(--card);stroke-width:4px}
 svg .grid{stroke:var(--rule)}svg .mark{stroke:var(--ink);stroke-dasharray:3 3;opacity:.65}
 svg .front{fill:none;stroke:var(--soft);stroke-dasharray:2 4;stroke-width:1.5}
 svg .dot{stroke:var(--card);stroke-width:2}
+.narrow{max-width:640px}
+svg .on{fill:#fff;font-size:10px}
+.strip{display:grid;grid-template-columns:repeat(auto-fit,minmax(240px,1fr));gap:8px}
+.strip img{width:100%;display:block;border-radius:6px}
 @media(max-width:520px){main{padding:18px 8px 32px}.card{padding:12px}}
 @media print{body{background:#fff}.card{break-inside:avoid}}
 """
 )
+
+
+def html_page(title: str, *parts: str) -> str:
+    """Return a whole page; parts are HTML, the title is plain text."""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<link rel="icon" href="data:,">'
+        f"<title>{escape(title)}</title><style>{CSS}</style></head>\n"
+        f"<body><main>{''.join(parts)}</main></body></html>\n"
+    )
+
+
+def header(title: str, words: str) -> str:
+    """Return a page's head line, and a line below it."""
+    return f"<header><h1>{escape(title)}</h1><p>{escape(words)}</p></header>"
+
+
+def section(title: str, content: str, style: str = "") -> str:
+    """Return a card; content is HTML."""
+    return f'<section class="card {style}"><h2>{escape(title)}</h2>{content}</section>'
+
+
+def grid_table(
+    headers: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], words: int
+) -> str:
+    """Return a table that scrolls sideways.
+
+    headers: (name, unit) by column; words: how many first columns are text, set left.
+    """
+
+    def cell(tag: str, place: int, content: str) -> str:
+        return f"<{tag}{WORD if place < words else ''}>{content}</{tag}>"
+
+    head = "".join(
+        cell("th", place, f"{escape(name)}<br><small>{escape(unit)}</small>")
+        for place, (name, unit) in enumerate(headers)
+    )
+    body = "".join(
+        f"<tr>{''.join(cell('td', place, escape(word)) for place, word in enumerate(row))}</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+WORD = ' class="word"'
