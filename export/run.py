@@ -18,6 +18,7 @@ from roadseg.calibration.cache import load_ranges, ranges_key, save_ranges
 from roadseg.calibration.frames import LabelledFrame, is_dataset, is_plain, network_inputs
 from roadseg.data import open_dataset
 from roadseg.export.gate import Gate, Limits
+from roadseg.export.golden import add_golden
 from roadseg.export.half_weights import restore, store_half
 from roadseg.export.mask_head import add_mask_head, mask_agreement
 from roadseg.export.options import RENDERED, ExportOptions
@@ -109,6 +110,7 @@ class Work:
         if self.options.half_weights:
             simple, change = store_half(simple), f"{change}; weights kept as float16"
         path = self._write(name, with_spec(simple, self.spec))
+        add_golden(path, self.size)
         self.artifacts.append(Artifact(name, path, change))
         both = score({"source": source, name: path}, self.frames, self.size, ENGINE)
         self.scores[name] = both[name]
@@ -146,6 +148,7 @@ class Work:
         kept = read_artifact(path)[1].quantization["float_layers"]
         count = len(conv_names(model))
         change = f"{count - len(kept)} of {count} convolutions in INT8"
+        add_golden(path, self.size)
         self.artifacts.append(Artifact(name, path, change))
         self.scores[name] = quantizer.score(path)[1]
         self.losses = gate.losses

@@ -37,6 +37,7 @@ class RunOptions:
     show: show the overlay in a window.
     alpha: how much the overlay covers the picture, 0 to 1.
     frames: stop after so many masks; 0 is no limit.
+    selftest: run the model's golden frame on this machine's engine; exit code 1 when it is off.
     list_models: list the networks in the package.
     """
 
@@ -52,6 +53,7 @@ class RunOptions:
     show: bool = False
     alpha: float = 0.5
     frames: int = 0
+    selftest: bool = False
     list_models: bool = False
 
     def __post_init__(self) -> None:
@@ -70,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: RunOptions) -> int:
     if options.list_models:
         return _list_models()
+    if options.selftest:
+        return _selftest(options)
     model, uri = choose(options.what, options.camera)
     from roadseg.runtime.engines import open_engine
     from roadseg.runtime.sources import open_source
@@ -84,6 +88,16 @@ def _run(options: RunOptions) -> int:
             flush=True,
         )
         return _segment(options, engine, source)
+
+
+def _selftest(options: RunOptions) -> int:
+    from roadseg.runtime.selftest import selftest
+    from roadseg.runtime.shipped import DEFAULT_MODEL
+
+    if len(options.what) > 1 or options.camera:
+        raise UsageError("--selftest takes a model and no source: its frame is in the model")
+    selftest(options.what[0] if options.what else DEFAULT_MODEL, options.engine, options.threads)
+    return 0
 
 
 def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
