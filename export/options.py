@@ -19,6 +19,7 @@ class ExportOptions:
 
     model: checkpoint of seg-train (.pt), float ONNX artefact, or name of a shipped network.
     int8: quantise too.
+    fp16: write a float16 form too, for GPUs.
     data: frames to calibrate and to score on: camvid:FOLDER, a folder in the plain layout, a
         folder of images, a video, or synthetic:; rendered roads when not given.
     out: folder for the artefacts.
@@ -42,6 +43,7 @@ class ExportOptions:
 
     model: str = ""
     int8: bool = False
+    fp16: bool = False
     data: str = ""
     out: Path = Path("models")
     name: str = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,15 +12,20 @@ import onnx
 import onnxruntime
 import onnxsim
 
-from roadseg.calibration import calibration_frames, collect_ranges, conv_names
-from roadseg.calibration.cache import load_ranges, ranges_key, save_ranges
-from roadseg.calibration.frames import LabelledFrame, is_dataset, is_plain, network_inputs
-from roadseg.data import open_dataset
+from roadseg.calibration import conv_names
+from roadseg.calibration.frames import LabelledFrame
+from roadseg.export.frames import (
+    calibrated_ranges,
+    frames_to_score,
+    frames_uri,
+    public_name,
+    say,
+)
 from roadseg.export.gate import Gate, Limits
 from roadseg.export.golden import add_golden
 from roadseg.export.half_weights import restore, store_half
 from roadseg.export.mask_head import add_mask_head, mask_agreement
-from roadseg.export.options import RENDERED, ExportOptions
+from roadseg.export.options import ExportOptions
 from roadseg.export.page import Story, export_page
 from roadseg.export.quantizer import ENGINE, Quantizer
 from roadseg.export.report import Artifact, aligned, cells
@@ -30,13 +34,14 @@ from roadseg.export.scores import Score, score
 from roadseg.export.sensitivity import LayerLoss, layers_table, measure_layers
 from roadseg.export.simplify import simplify
 from roadseg.export.timing import ROUNDS, slower_than_float, time_artifacts
+from roadseg.export.to_fp16 import check_overflow, to_fp16
 from roadseg.export.to_onnx import checkpoint_to_onnx, with_spec
 from roadseg.runtime.artifact import read_artifact
 from roadseg.runtime.errors import CheckFailed, ModelError
 from roadseg.runtime.files import sha256
 from roadseg.runtime.options import Size
 from roadseg.runtime.shipped import resolve_model
-from roadseg.runtime.spec import IGNORE, ModelSpec
+from roadseg.runtime.spec import ModelSpec
 
 LEAST_SNR_DB = 60.0  # of the float artefact at the logits, its source being the signal
 LEAST_SNR_DB_HALF = 40.0  # where its weights are rounded to float16
@@ -56,6 +61,8 @@ def export(options: ExportOptions) -> list[Artifact]:
     with tempfile.TemporaryDirectory(dir=options.out, prefix=".export-") as folder:
         work = Work(options, spec, Path(folder))
         work.make_float(model, "traced" if is_checkpoint else "read")
+        if options.fp16:
+            work.make_fp16()
         if options.int8:
             work.make_int8()
         if options.head == "mask":
@@ -94,7 +101,7 @@ class Work:
     def __init__(self, options: ExportOptions, spec: ModelSpec, folder: Path) -> None:
         self.options, self.spec, self.folder = options, spec, folder
         self.size = Size(spec.width, spec.height)
-        self.uri = options.data or RENDERED
+        self.uri = frames_uri(options)
         self.frames: list[LabelledFrame] = []
         self.artifacts: list[Artifact] = []
         self.scores: dict[str, Score] = {}
@@ -102,7 +109,7 @@ class Work:
 
     def make_float(self, model: onnx.ModelProto, how: str) -> None:
         """Simplify, and hold the result to its source on the frames that all is scored on."""
-        self.frames = self._frames_to_score()
+        self.frames = frames_to_score(self.options, self.spec)
         source = self._write("source", with_spec(model, self.spec))
         simple = simplify(restore(model))
         name = self.spec.name
@@ -121,22 +128,37 @@ class Work:
                 f"the logits, {least:.0f} are needed"
             )
 
+    def make_fp16(self) -> None:
+        """Turn the float artefact to float16, after a look at the largest values."""
+        whole = self.artifacts[0]
+        model = restore(onnx.load(whole.path))
+        ranges, _ = calibrated_ranges(replace(self.options, method="minmax"), model, self.size)
+        check_overflow(ranges)
+        name = f"{self.spec.name}-fp16"
+        spec = self.spec.replace(precision="float16", source_sha256=sha256(whole.path))
+        path = self._write(name, with_spec(to_fp16(model), spec))
+        add_golden(path, self.size)
+        largest = max(ranges.values())
+        self.artifacts.append(Artifact(name, path, f"float16; largest activation {largest:.0f}"))
+        both = score({"": whole.path, name: path}, self.frames, self.size, ENGINE)
+        self.scores[name] = both[name]
+        if both[name].snr_db < LEAST_SNR_DB_HALF:
+            raise CheckFailed(
+                f"float16 differs from float32: {both[name].snr_db:.0f} dB at the logits, "
+                f"{LEAST_SNR_DB_HALF:.0f} are needed"
+            )
+
     def make_int8(self) -> None:
         """Calibrate, quantise within the gate, score beside float."""
         options, whole = self.options, self.artifacts[0]
         model = restore(onnx.load(whole.path))
         name = f"{self.spec.name}-int8"
-        told = {
-            "method": options.method,
-            "frames": options.calib_frames,
-            "source": self._public(self.uri),
-            "seed": options.seed,
-        }
+        ranges, told = calibrated_ranges(options, model, self.size)
         spec = self.spec.replace(
             precision="int8", quantization=told, source_sha256=sha256(whole.path)
         )
         quantizer = Quantizer(
-            *(model, whole.path, spec, self._ranges(model), self.frames, self.size, self.folder)
+            *(model, whole.path, spec, ranges, self.frames, self.size, self.folder)
         )
         limits = Limits(options.max_drop, options.max_disagreement)
         gate = Gate(limits, quantizer, print, say)
@@ -178,7 +200,7 @@ class Work:
         labels = "with labels" if self.frames[0].truth is not None else "without labels"
         notes = [
             f"latency: inference at {self.size}, best (median) of {ROUNDS}, in turns; scored on "
-            f"{len(self.frames)} frames of {self._public(self.uri)}, {labels}, beside the artefact "
+            f"{len(self.frames)} frames of {public_name(self.uri)}, {labels}, beside the artefact "
             "before"
         ]
         if self.options.int8:
@@ -193,9 +215,10 @@ class Work:
         steps += [(artifact.name, artifact.path) for artifact in self.artifacts]
         samples: list[Sample] = []
         if self.options.int8:
-            whole, small = (artifact.path for artifact in self.artifacts[:2])
+            name = self.spec.name
+            whole, small = (self.folder / f"{each}.onnx" for each in (name, f"{name}-int8"))
             samples = compare_masks(whole, small, self.frames, self.size, ENGINE, SAMPLES)
-        words = f"{self.size}, from {self._public(self.uri)}"
+        words = f"{self.size}, from {public_name(self.uri)}"
         graphs = [(name, onnx.load(path)) for name, path in steps]
         story = Story(f"roadseg export: {self.spec.name}", words, rows, graphs)
         story.losses, story.samples, story.notes = self.losses, samples, notes
@@ -209,59 +232,7 @@ class Work:
         os.replace(self.folder / PAGE, self.options.out / PAGE)
         return done
 
-    def _frames_to_score(self) -> list[LabelledFrame]:
-        options = self.options
-        count = min(options.score_frames, 12) if not options.data else options.score_frames
-        frames = calibration_frames(self.uri, count, options.score_split, options.seed + 1)
-        if is_dataset(self.uri):
-            names = [info.name for info in open_dataset(self.uri).classes]
-            if names != list(self.spec.class_names):
-                return without_labels(frames, f"the labels of {self.uri} have other classes")
-            if all(each.truth is None or (each.truth == IGNORE).all() for each in frames):
-                return without_labels(frames, f"the labels of {self.uri} are void throughout")
-        return frames
-
-    def _ranges(self, model: onnx.ModelProto) -> dict[str, float]:
-        options = self.options
-        count = min(options.calib_frames, 24) if not options.data else options.calib_frames
-        frames = calibration_frames(self.uri, count, options.calib_split, options.seed)
-        print(f"calibrating with {len(frames)} frames of {self.uri}, {options.method}", flush=True)
-        if is_plain(frames):
-            print("warning: each calibration frame is nearly one colour: not of roads")
-        key = ranges_key(model, frames, self.size, options.method, options.seed)
-        if found := load_ranges(key):
-            print("calibrated before, with these frames: ranges taken from the cache")
-            return found
-
-        def progress(done: int) -> None:
-            say(f"calibrated {done}/{len(frames)}")
-
-        inputs = network_inputs(frames, self.size)
-        ranges = collect_ranges(model, inputs, options.method, options.seed, progress)
-        save_ranges(key, ranges)
-        return ranges
-
     def _write(self, name: str, model: onnx.ModelProto) -> Path:
         path = self.folder / f"{name}.onnx"
         onnx.save(model, path)
         return path
-
-    @staticmethod
-    def _public(uri: str) -> str:
-        """Leave the folders of this machine out of what is stored in an artefact."""
-        kind, colon, rest = uri.partition(":")
-        if colon and kind == "synthetic":
-            return uri
-        return f"{kind}:{Path(rest).name}" if colon else Path(uri).name
-
-
-def without_labels(frames: Sequence[LabelledFrame], reason: str) -> list[LabelledFrame]:
-    """Drop labels that cannot be scored against, and say why."""
-    print(f"{reason}: compared pixel by pixel")
-    return [LabelledFrame(each.frame, None) for each in frames]
-
-
-def say(text: str) -> None:
-    """Tell how far it is, in a live line, on a terminal only."""
-    if sys.stderr.isatty():
-        print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
