@@ -27,8 +27,9 @@ def _export(options: ExportOptions) -> int:
     from roadseg.export.run import export
 
     artifacts = export(options)
-    goal = [each for each in artifacts if not each.path.stem.endswith("-mask")][-1]
-    print(f"next: seg-run {goal.path} --camera 0")
+    goal = [each for each in artifacts if each.path.suffix == ".onnx"]
+    goal = [each for each in goal if not each.path.stem.endswith("-mask")]
+    print(f"next: seg-run {goal[-1].path} --camera 0")
     return 0
 
 

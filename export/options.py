@@ -10,6 +10,7 @@ from roadseg.runtime.options import Size
 
 HEADS = ("logits", "mask")
 METHODS = ("minmax", "percentile", "mse", "entropy")
+TARGET_NAMES = ("openvino",)
 RENDERED = "synthetic:?size=960x544&seed=1"
 
 
@@ -22,6 +23,7 @@ class ExportOptions:
     fp16: write a float16 form too, for GPUs.
     data: frames to calibrate and to score on: camvid:FOLDER, a folder in the plain layout, a
         folder of images, a video, or synthetic:; rendered roads when not given.
+    to: other runtimes to write the last artefact for: openvino.
     out: folder for the artefacts.
     name: of the artefacts; by default the network's.
     size: input size to export for, to calibrate and to score at; the model's own by default.
@@ -45,6 +47,7 @@ class ExportOptions:
     int8: bool = False
     fp16: bool = False
     data: str = ""
+    to: tuple[str, ...] = ()
     out: Path = Path("models")
     name: str = ""
     size: Size | None = None
@@ -69,6 +72,9 @@ class ExportOptions:
             raise unknown("head", self.head, HEADS)
         if self.method not in METHODS:
             raise unknown("method", self.method, METHODS)
+        for name in self.to:
+            if name not in TARGET_NAMES:
+                raise unknown("target", name, TARGET_NAMES)
         for name in ("calib_frames", "score_frames"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be at least 1")

@@ -38,8 +38,8 @@ def cells(
         rows.append(
             [
                 each.path.name,
-                f"{each.path.stat().st_size / 1e6:.1f}",
-                str(len(onnx.load(each.path).graph.node)),
+                f"{megabytes(each.path):.1f}",
+                str(len(onnx.load(each.path).graph.node)) if each.path.suffix == ".onnx" else "",
                 *(f"{speed.best:.1f} ({speed.median:.1f})" if speed else "" for speed in speeds),
                 f"{found.miou:.2f}" if found and found.miou is not None else "",
                 f"{found.agreement:.2f} %" if found else "",
@@ -47,6 +47,13 @@ def cells(
             ]
         )
     return rows
+
+
+def megabytes(path: Path) -> float:
+    """Return the size of an artefact's files: NAME.xml and NAME.bin belong together."""
+    beside = path.with_suffix(".bin")
+    files = [path, *([beside] if path.suffix == ".xml" and beside.is_file() else [])]
+    return sum(file.stat().st_size for file in files) / 1e6
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

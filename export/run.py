@@ -33,6 +33,7 @@ from roadseg.export.samples import Sample, compare_masks
 from roadseg.export.scores import Score, score
 from roadseg.export.sensitivity import LayerLoss, layers_table, measure_layers
 from roadseg.export.simplify import simplify
+from roadseg.export.targets import TARGETS, Target, verify
 from roadseg.export.timing import ROUNDS, slower_than_float, time_artifacts
 from roadseg.export.to_fp16 import check_overflow, to_fp16
 from roadseg.export.to_onnx import checkpoint_to_onnx, with_spec
@@ -65,6 +66,8 @@ def export(options: ExportOptions) -> list[Artifact]:
             work.make_fp16()
         if options.int8:
             work.make_int8()
+        for name in options.to:
+            work.make_target(TARGETS[name])
         if options.head == "mask":
             work.make_mask()
         work.report()
@@ -177,9 +180,19 @@ class Work:
         if kept:
             print(f"in float: {', '.join(kept)}")
 
+    def make_target(self, target: Target) -> None:
+        """Write the goal for another runtime, and hold its masks to it."""
+        goal = next(a for a in reversed(self.artifacts) if a.path.suffix == ".onnx")
+        out = self.folder / f"{goal.name}{target.suffix}"
+        change = target.convert(goal.path, out)
+        agreement = verify(goal.path, out, target, self.frames, self.size)
+        self.artifacts.append(
+            Artifact(f"{goal.name} {target.name}", out, f"{change}; {agreement:.2f} % as ONNX")
+        )
+
     def make_mask(self) -> None:
         """Bake decode into the last artefact, and hold its masks to the runtime's."""
-        before = self.artifacts[-1]
+        before = next(a for a in reversed(self.artifacts) if a.path.suffix == ".onnx")
         model, spec = read_artifact(before.path)
         name = f"{before.name}-mask"
         path = self._write(name, add_mask_head(model, spec))
@@ -219,7 +232,7 @@ class Work:
             whole, small = (self.folder / f"{each}.onnx" for each in (name, f"{name}-int8"))
             samples = compare_masks(whole, small, self.frames, self.size, ENGINE, SAMPLES)
         words = f"{self.size}, from {public_name(self.uri)}"
-        graphs = [(name, onnx.load(path)) for name, path in steps]
+        graphs = [(name, onnx.load(path)) for name, path in steps if path.suffix == ".onnx"]
         story = Story(f"roadseg export: {self.spec.name}", words, rows, graphs)
         story.losses, story.samples, story.notes = self.losses, samples, notes
         (self.folder / PAGE).write_text(export_page(story))
@@ -227,9 +240,10 @@ class Work:
     def deliver(self) -> list[Artifact]:
         """Give the files their names in the folder that was asked for."""
         done = [replace(a, path=self.options.out / a.path.name) for a in self.artifacts]
-        for before, after in zip(self.artifacts, done, strict=True):
-            os.replace(before.path, after.path)
-        os.replace(self.folder / PAGE, self.options.out / PAGE)
+        (self.folder / "source.onnx").unlink()
+        for path in sorted(self.folder.iterdir()):
+            if not path.name.startswith("."):
+                os.replace(path, self.options.out / path.name)
         return done
 
     def _write(self, name: str, model: onnx.ModelProto) -> Path:

@@ -43,6 +43,22 @@ def read_spec(model: onnx.ModelProto, where: str | Path) -> ModelSpec:
     raise missing_spec(where)
 
 
+def spec_beside(path: Path) -> Path:
+    """Return where the ModelSpec of an artefact that cannot hold it lies: NAME.json."""
+    return path.with_suffix(".json")
+
+
+def read_spec_beside(path: Path) -> ModelSpec:
+    """Read NAME.json beside an artefact; raises ModelError when it is missing or damaged."""
+    beside = spec_beside(path)
+    try:
+        return ModelSpec.from_json(beside.read_text(), str(beside))
+    except FileNotFoundError:
+        raise ModelError(f"{path}: its ModelSpec {beside.name} is not beside it") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{beside}: cannot be read ({error})") from None
+
+
 def read_artifact(path: str | Path) -> tuple[onnx.ModelProto, ModelSpec]:
     """Read an ONNX file that seg-export made: its graph and ModelSpec.
 

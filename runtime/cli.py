@@ -115,7 +115,7 @@ def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
         raise UsageError(f"'{what[2]}' is one word too many: seg-run [MODEL] SOURCE")
     if not what:
         raise UsageError("no source: give --camera 0, a video, a folder of images, or synthetic:")
-    if what[0] in shipped_models() or what[0].endswith(".onnx"):
+    if what[0] in shipped_models() or Path(what[0]).suffix in (".onnx", ".xml"):
         raise UsageError(f"{what[0]} is a model: give a source too, such as --camera 0")
     return DEFAULT_MODEL, what[0]
 

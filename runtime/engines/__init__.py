@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from roadseg.runtime.engines.base import Engine
 from roadseg.runtime.errors import MissingExtra, ModelError, UsageError, unknown
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["ENGINES", "Engine", "installed_engines", "open_engine"]
 
 ENGINES = ("onnxruntime", "openvino")  # also the names of the packages
+# What an artefact's suffix says of the engine that runs it; ONNX runs on every one of ENGINES.
+ENGINE_OF = {".xml": "openvino"}
 
 
 def installed_engines() -> tuple[str, ...]:
@@ -28,17 +30,17 @@ def installed_engines() -> tuple[str, ...]:
 def open_engine(
     model: str | Path, engine: str = "auto", size: Size | None = None, threads: int = 0
 ) -> Engine:
-    """Open an ONNX artefact or a shipped network by name.
+    """Open an artefact or a shipped network by name.
 
-    engine: one of ENGINES, or "auto": OpenVINO for INT8 where it is installed and the processor
-    has integer dot products (VNNI), else ONNX Runtime.
+    model: an ONNX artefact (.onnx), or OpenVINO IR (.xml) with its ModelSpec beside it.
+    engine: one of ENGINES, or "auto": for ONNX OpenVINO where the network is INT8, OpenVINO is
+    installed and the processor has integer dot products (VNNI), else ONNX Runtime.
     size: of the input; None for the artefact's own.
     threads: 0 leaves it to the engine.
 
     Raises ModelError for a file that is not an artefact or a size that the network cannot take,
     UsageError for an unknown engine, MissingExtra when its package is not installed.
     """
-    from roadseg.runtime.artifact import read_artifact
     from roadseg.runtime.shipped import resolve_model
 
     if engine not in ("auto", *ENGINES):
@@ -46,7 +48,7 @@ def open_engine(
     if threads < 0:
         raise UsageError(f"threads is {threads}: it must be 0 (the engine's choice) or more")
     path = resolve_model(model)
-    graph, spec = read_artifact(path)
+    source, spec = _read(path)
     if spec.output != "logits":
         raise ModelError(
             f"{path} ends in a {spec.output} and is for other runtimes: give the artefact "
@@ -54,13 +56,30 @@ def open_engine(
         )
     size = size or Size(spec.width, spec.height)
     spec.check_size(size.width, size.height)
-    name = _choose(spec) if engine == "auto" else engine
+    name = _engine_for(path, spec, engine)
     if not importlib.util.find_spec(name):
         raise MissingExtra(name, name, f"engine {name}")
-    return _engine_class(name)(graph, spec, size, threads)
+    return _engine_class(name)(source, spec, size, threads)
 
 
-def _engine_class(name: str) -> Callable[[onnx.ModelProto, ModelSpec, Size, int], Engine]:
+def _read(path: Path) -> tuple[onnx.ModelProto | Path, ModelSpec]:
+    """Return an ONNX file's graph, or another artefact's path, and the ModelSpec."""
+    from roadseg.runtime.artifact import read_artifact, read_spec_beside
+
+    if path.suffix.lower() in ENGINE_OF:
+        return path, read_spec_beside(path)
+    return read_artifact(path)
+
+
+def _engine_for(path: Path, spec: ModelSpec, wanted: str) -> str:
+    """Return the engine's name; raises UsageError when the artefact is another engine's."""
+    only = ENGINE_OF.get(path.suffix.lower())
+    if only and wanted not in ("auto", only):
+        raise UsageError(f"{path} runs on {only} alone, not on {wanted}")
+    return only or (_choose(spec) if wanted == "auto" else wanted)
+
+
+def _engine_class(name: str) -> Callable[[Any, ModelSpec, Size, int], Engine]:
     if name == "openvino":
         from roadseg.runtime.engines.openvino_engine import OpenVinoEngine
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,19 +18,21 @@ if TYPE_CHECKING:
 
 
 class OpenVinoEngine:
-    """See Engine."""
+    """See Engine. Takes an ONNX graph, which it lowers, or the file of an OpenVINO IR."""
 
     name = "openvino"
 
-    def __init__(self, model: onnx.ModelProto, spec: ModelSpec, size: Size, threads: int) -> None:
+    def __init__(
+        self, model: onnx.ModelProto | Path, spec: ModelSpec, size: Size, threads: int
+    ) -> None:
         import openvino as ov
 
         self.spec, self.width, self.height = spec, size.width, size.height
         self.input: NDArray[np.uint8] = np.zeros((size.height, size.width, 3), np.uint8)
         shape = (len(spec.classes), size.height // spec.stride, size.width // spec.stride)
         self._output: NDArray[np.float32] = np.zeros(shape, np.float32)
-        graph = lower_for_cpu(model).SerializeToString()
-        self._request: Any = _compile(graph, spec, size, threads).create_infer_request()
+        source = model if isinstance(model, Path) else lower_for_cpu(model).SerializeToString()
+        self._request: Any = _compile(source, spec, size, threads).create_infer_request()
         self._request.set_input_tensor(ov.Tensor(self.input[None], shared_memory=True))
         self._request.set_output_tensor(ov.Tensor(self._output[None], shared_memory=True))
 
@@ -46,7 +49,7 @@ class OpenVinoEngine:
         self._request = None
 
 
-def _compile(graph: bytes, spec: ModelSpec, size: Size, threads: int) -> Any:
+def _compile(source: bytes | Path, spec: ModelSpec, size: Size, threads: int) -> Any:
     import openvino as ov
 
     options = {
@@ -58,7 +61,7 @@ def _compile(graph: bytes, spec: ModelSpec, size: Size, threads: int) -> Any:
         options["INFERENCE_NUM_THREADS"] = str(threads)
     core = ov.Core()
     try:
-        network = core.read_model(graph)
+        network = core.read_model(source)
         network.reshape([1, size.height, size.width, 3])
         return core.compile_model(network, "CPU", options)
     except RuntimeError as error:

@@ -1,0 +1,64 @@
+"""Targets: the files of other runtimes, made of an ONNX artefact and held to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from roadseg.calibration.frames import LabelledFrame
+from roadseg.export.quantizer import ENGINE
+from roadseg.export.to_openvino import OpenVinoTarget
+from roadseg.runtime.engines import open_engine
+from roadseg.runtime.errors import CheckFailed
+from roadseg.runtime.options import Size
+from roadseg.runtime.segmenter import Segmenter
+
+LEAST_AGREEMENT = 99.0  # percent of pixels, of a target's masks and those of its ONNX artefact
+
+
+class Target(Protocol):
+    """Turns an ONNX artefact into another runtime's files.
+
+    name: what --to calls it.
+    suffix: of its main file; the ModelSpec is written beside it as .json.
+    engine: that runs it here.
+    """
+
+    name: str
+    suffix: str
+    engine: str
+
+    def convert(self, artifact: Path, out: Path) -> str:
+        """Write `out` and what belongs to it; return what was changed, for the table.
+
+        Raises MissingExtra when the package is not installed, ModelError for what it cannot take.
+        """
+
+
+TARGETS: dict[str, Target] = {target.name: target for target in (OpenVinoTarget(),)}
+
+
+def verify(
+    artifact: Path, out: Path, target: Target, frames: Sequence[LabelledFrame], size: Size
+) -> float:
+    """Return the percent of pixels in which a target agrees with its ONNX artefact.
+
+    Raises CheckFailed when that is too little.
+    """
+    both = [
+        Segmenter(open_engine(path, engine, size))
+        for path, engine in ((artifact, ENGINE), (out, target.engine))
+    ]
+    same = total = 0
+    for each in frames:
+        first, second = (segmenter(each.frame).mask for segmenter in both)
+        same += int((first == second).sum())
+        total += first.size
+    agreement = 100 * same / total
+    if agreement < LEAST_AGREEMENT:
+        raise CheckFailed(
+            f"{target.name}: {agreement:.2f} % of pixels agree with {artifact.name}, "
+            f"{LEAST_AGREEMENT:g} are needed"
+        )
+    return agreement
