@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from roadseg.calibration.bias_correction import channel_means
 from roadseg.calibration.frames import calibration_frames
 from roadseg.calibration.quantize import conv_names, quantize
 from roadseg.calibration.ranges import METHODS, collect_ranges
 
-__all__ = ["METHODS", "calibration_frames", "collect_ranges", "conv_names", "quantize"]
+__all__ = [
+    "METHODS",
+    "calibration_frames",
+    "channel_means",
+    "collect_ranges",
+    "conv_names",
+    "quantize",
+]

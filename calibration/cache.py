@@ -10,6 +10,7 @@ from pathlib import Path
 
 import onnx
 
+from roadseg.calibration import ranges
 from roadseg.calibration.frames import LabelledFrame
 from roadseg.runtime.files import write_text
 from roadseg.runtime.options import Size
@@ -18,8 +19,12 @@ from roadseg.runtime.options import Size
 def ranges_key(
     model: onnx.ModelProto, frames: Sequence[LabelledFrame], size: Size, method: str, seed: int
 ) -> str:
-    """Return the SHA-256 of all that ranges depend on; metadata of the model does not count."""
-    digest = hashlib.sha256(f"1 {onnx.__version__} {size} {method} {seed}".encode())
+    """Return the SHA-256 of all that ranges depend on; metadata of the model does not count.
+
+    The code that finds ranges counts too: a new version finds them again.
+    """
+    digest = hashlib.sha256(f"{size} {method} {seed}".encode())
+    digest.update(Path(ranges.__file__).read_bytes())
     digest.update(model.graph.SerializeToString(deterministic=True))
     for each in frames:
         digest.update(f"{each.frame.format} {each.frame.pixels.shape}".encode())
@@ -36,10 +41,10 @@ def load_ranges(key: str) -> dict[str, float] | None:
         return None
 
 
-def save_ranges(key: str, ranges: dict[str, float]) -> None:
+def save_ranges(key: str, found: dict[str, float]) -> None:
     """Keep ranges; a folder that cannot be written to is no error, they are found again."""
     try:
-        write_text(_path(key), json.dumps(ranges, indent=1))
+        write_text(_path(key), json.dumps(found, indent=1))
     except OSError:
         return
 

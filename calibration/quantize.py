@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from roadseg.calibration.bias_correction import Means, correction
 from roadseg.runtime.engines.lowering import RANGES_KEY
 from roadseg.runtime.engines.qdq import QdqGraph
 
@@ -26,14 +27,17 @@ def conv_names(model: onnx.ModelProto) -> list[str]:
 
 
 def quantize(
-    model: onnx.ModelProto, ranges: Mapping[str, float], float_layers: Collection[str] = ()
+    model: onnx.ModelProto,
+    ranges: Mapping[str, float],
+    float_layers: Collection[str] = (),
+    means: Means | None = None,
 ) -> onnx.ModelProto:
     """Return the INT8 artefact of a float model.
 
     Every convolution but those of `float_layers` gets its input as int8 (per tensor, symmetric,
     zero point 0) and its weights as int8 by output channel; biases and all else stay float. This
     is what TensorRT's parser takes. The ranges of all tensors go along in the metadata, for
-    lower_for_cpu.
+    lower_for_cpu. With `means` of the inputs, biases make up for what rounding the weights shifts.
     """
     graph = QdqGraph(model)
     nodes, graph.nodes = graph.nodes, []
@@ -44,6 +48,8 @@ def quantize(
             if name not in copies:
                 scale = np.float32(max(ranges[name], 1e-6) / ACTIVATION_STEPS)
                 copies[name] = graph.quantize(name, scale, np.int8(0))
+            if means is not None and len(node.input) > 2:
+                node.input[2] = _correct_bias(graph, node, means[name])
             node.input[0] = copies[name]
             node.input[1] = _quantize_weights(graph, node.input[1])
         graph.nodes.append(node)
@@ -61,6 +67,15 @@ def _quantize_weights(graph: QdqGraph, name: str) -> str:
         graph.add_constant(quantized, whole)
         graph.dequantize(quantized, scale, np.zeros(len(scale), np.int8), axis=0)
     return f"{quantized}_dq"
+
+
+def _correct_bias(graph: QdqGraph, node: onnx.NodeProto, means: NDArray[np.float64]) -> str:
+    """Add a corrected copy of a convolution's bias; return its name."""
+    weights = graph.constant(node.input[1])
+    whole, scale = integer_weights(weights)
+    rounded = whole * scale[:, None, None, None]
+    bias = graph.constant(node.input[2]) + correction(weights, rounded, means)
+    return graph.add_constant(f"{node.output[0]}_corrected", bias.astype(np.float32))
 
 
 def integer_weights(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import onnx
@@ -43,8 +43,7 @@ def collect_ranges(
     if method not in METHODS:
         raise unknown("calibration method", method, METHODS)
     names = ranged_tensors(model)
-    watch = _largest_of if method == "minmax" else _all_of
-    session, watched = watch(model, names)
+    session, watched = (_largest_of if method == "minmax" else _all_of)(model, names)
     random = np.random.default_rng(seed)
     samples: dict[str, list[Values]] = {name: [] for name in names}
     for done, pixels in enumerate(inputs, 1):
@@ -79,17 +78,24 @@ def _largest_of(model: onnx.ModelProto, names: list[str]) -> Watched:
     for name in names:
         nodes.append(helper.make_node("Abs", [name], [f"{name}_abs"]))
         nodes.append(helper.make_node("ReduceMax", [f"{name}_abs"], [f"{name}_max"], keepdims=0))
-    return _watch(model, nodes, [f"{name}_max" for name in names])
+    return watch(model, nodes, [f"{name}_max" for name in names])
 
 
 def _all_of(model: onnx.ModelProto, names: list[str]) -> Watched:
-    return _watch(model, [], names)
+    return watch(model, [], names)
 
 
-def _watch(model: onnx.ModelProto, nodes: list[onnx.NodeProto], outputs: list[str]) -> Watched:
+def watch(
+    model: onnx.ModelProto,
+    nodes: Sequence[onnx.NodeProto],
+    outputs: list[str],
+    constants: Sequence[onnx.TensorProto] = (),
+) -> Watched:
+    """Return a session of the model with more nodes, and the outputs that it then has too."""
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     watched.graph.node.extend(nodes)
+    watched.graph.initializer.extend(constants)
     watched.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in outputs)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -128,6 +134,7 @@ def _least_divergence(magnitudes: Values) -> float:
     """Return the range whose 128 levels lose least information about the distribution."""
     largest = float(magnitudes.max())
     counts, edges = np.histogram(magnitudes, BINS, (0, max(largest, 1e-12)))
+    counts[0] = counts[1]  # zeros, of which ReLU makes many, are exact whatever the range is
     ends = range(LEVELS, BINS + 1, LEVELS // 8)
     divergences = [_divergence(counts.astype(np.float64), end) for end in ends]
     return float(edges[ends[int(np.argmin(divergences))]])
@@ -144,9 +151,9 @@ def _divergence(counts: NDArray[np.float64], end: int) -> float:
     )
     quantized = np.where(filled, share[level], 0.0)
     clipped[-1] += counts[end:].sum()
-    p, q = clipped / clipped.sum(), quantized / max(quantized.sum(), 1.0)
+    p, q = clipped / max(clipped.sum(), 1.0), quantized / max(quantized.sum(), 1.0)
     # A bin that only clipping fills has no counterpart: it costs as if it had one count.
-    q = np.maximum(q, 1.0 / counts.sum())
+    q = np.maximum(q, 1.0 / max(counts.sum(), 1.0))
     used = p > 0
     return float((p[used] * np.log(p[used] / q[used])).sum())
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
-from roadseg.calibration import calibration_frames, collect_ranges
+from roadseg.calibration import calibration_frames, channel_means, collect_ranges
 from roadseg.calibration.cache import load_ranges, ranges_key, save_ranges
 from roadseg.calibration.frames import LabelledFrame, is_dataset, is_plain, network_inputs
 from roadseg.data import open_dataset
@@ -53,10 +56,21 @@ def _without_labels(frames: Sequence[LabelledFrame], reason: str) -> list[Labell
     return [LabelledFrame(each.frame, None) for each in frames]
 
 
-def calibrated_ranges(
-    options: ExportOptions, model: onnx.ModelProto, size: Size
-) -> tuple[dict[str, float], dict[str, Any]]:
-    """Return ranges by tensor, and what the ModelSpec tells of how they were found."""
+@dataclass(frozen=True)
+class Calibrated:
+    """What calibration found.
+
+    ranges: by tensor. means: by input of a convolution, None unless asked for.
+    told: what the ModelSpec tells of how it was done.
+    """
+
+    ranges: dict[str, float]
+    means: dict[str, NDArray[np.float64]] | None
+    told: dict[str, Any]
+
+
+def calibrate(options: ExportOptions, model: onnx.ModelProto, size: Size) -> Calibrated:
+    """Run the calibration frames through a float network."""
     uri = frames_uri(options)
     count = options.calib_frames if options.data else min(options.calib_frames, FEW_TO_CALIBRATE)
     frames = calibration_frames(uri, count, options.calib_split, options.seed)
@@ -68,8 +82,13 @@ def calibrated_ranges(
         "frames": len(frames),
         "source": public_name(uri),
         "seed": options.seed,
+        "bias_correction": options.bias_correction,
     }
-    return _ranges(options, model, frames, size), told
+    ranges = _ranges(options, model, frames, size)
+    means = None
+    if options.bias_correction:
+        means = channel_means(model, network_inputs(frames, size))
+    return Calibrated(ranges, means, told)
 
 
 def _ranges(

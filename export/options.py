@@ -36,6 +36,7 @@ class ExportOptions:
     max_disagreement: most percent of pixels that INT8 may change, where there are none.
     half_weights: keep the float network's weights as float16 in its file, half the size; they are
         float32 again once it is loaded.
+    bias_correction: let biases make up for what rounding the weights shifts.
     sensitivity: measure what each layer alone in INT8 loses, and show it.
     head: logits, or mask for a graph that also upsamples and ends in class ids, for other
         runtimes.
@@ -59,6 +60,7 @@ class ExportOptions:
     max_drop: float = 0.5
     max_disagreement: float = 5.0
     half_weights: bool = False
+    bias_correction: bool = False
     sensitivity: bool = False
     head: str = "logits"
     seed: int = 0

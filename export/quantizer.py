@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 
 from roadseg.calibration import quantize
+from roadseg.calibration.bias_correction import Means
 from roadseg.calibration.frames import LabelledFrame
 from roadseg.export.check_qdq import check_qdq
 from roadseg.export.scores import Score, score
@@ -29,6 +30,7 @@ class Quantizer:
     frames: to score on.
     size: that frames are scored at.
     folder: where files are made.
+    means: of the inputs of convolutions by channel, to correct biases with; None leaves them.
     """
 
     model: onnx.ModelProto
@@ -38,10 +40,11 @@ class Quantizer:
     frames: Sequence[LabelledFrame]
     size: Size
     folder: Path
+    means: Means | None = None
 
     def write(self, name: str, float_layers: Sequence[str]) -> Path:
         """Write the form with these layers in float; raises CheckFailed if it is not canonical."""
-        made = quantize(self.model, self.ranges, float_layers)
+        made = quantize(self.model, self.ranges, float_layers, self.means)
         check_qdq(made, float_layers)
         told = {**self.spec.quantization, "float_layers": list(float_layers)}
         path = self.folder / f"{name}.onnx"

@@ -15,7 +15,7 @@ import onnxsim
 from roadseg.calibration import conv_names
 from roadseg.calibration.frames import LabelledFrame
 from roadseg.export.frames import (
-    calibrated_ranges,
+    calibrate,
     frames_to_score,
     frames_uri,
     public_name,
@@ -135,7 +135,8 @@ class Work:
         """Turn the float artefact to float16, after a look at the largest values."""
         whole = self.artifacts[0]
         model = restore(onnx.load(whole.path))
-        ranges, _ = calibrated_ranges(replace(self.options, method="minmax"), model, self.size)
+        options = replace(self.options, method="minmax", bias_correction=False)
+        ranges = calibrate(options, model, self.size).ranges
         check_overflow(ranges)
         name = f"{self.spec.name}-fp16"
         spec = self.spec.replace(precision="float16", source_sha256=sha256(whole.path))
@@ -156,12 +157,13 @@ class Work:
         options, whole = self.options, self.artifacts[0]
         model = restore(onnx.load(whole.path))
         name = f"{self.spec.name}-int8"
-        ranges, told = calibrated_ranges(options, model, self.size)
+        found = calibrate(options, model, self.size)
         spec = self.spec.replace(
-            precision="int8", quantization=told, source_sha256=sha256(whole.path)
+            precision="int8", quantization=found.told, source_sha256=sha256(whole.path)
         )
         quantizer = Quantizer(
-            *(model, whole.path, spec, ranges, self.frames, self.size, self.folder)
+            *(model, whole.path, spec, found.ranges, self.frames, self.size, self.folder),
+            means=found.means,
         )
         limits = Limits(options.max_drop, options.max_disagreement)
         gate = Gate(limits, quantizer, print, say)

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from roadseg.calibration import collect_ranges, conv_names, quantize
+from roadseg.calibration import METHODS, collect_ranges, conv_names, quantize
 from roadseg.calibration.quantize import integer_weights
 from roadseg.export.check_qdq import find_faults
 from roadseg.runtime.engines.lowering import read_ranges
@@ -51,6 +51,15 @@ def test_the_form_is_canonical_and_close_to_float(
     assert noise < 0.02
     assert (expected.argmax(1) == got.argmax(1)).mean() > 0.9
     assert read_ranges(made) == pytest.approx(ranges)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_keeps_the_classes(
+    network: onnx.ModelProto, pixels: np.ndarray, method: str
+) -> None:
+    made = quantize(network, collect_ranges(network, [pixels], method))
+    expected, got = run(network, pixels), run(made, pixels)
+    assert (expected.argmax(1) == got.argmax(1)).mean() > 0.9
 
 
 def test_layers_that_stay_float(
