@@ -1,0 +1,192 @@
+"""INT8 by roadseg beside INT8 by onnxruntime.quantization, from the same frames, in one run.
+
+python -m roadseg.benchmarks.quantizers mobileunet --data camvid:FOLDER
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+
+from roadseg.calibration import calibration_frames, channel_means, collect_ranges, quantize
+from roadseg.calibration.frames import LabelledFrame, network_inputs
+from roadseg.data.confusion import ConfusionMatrix
+from roadseg.export.half_weights import restore
+from roadseg.runtime.artifact import read_artifact
+from roadseg.runtime.decode import decode
+from roadseg.runtime.engines.lowering import lower_for_cpu
+from roadseg.runtime.errors import run_cli
+from roadseg.runtime.options import Size, parse_options
+from roadseg.runtime.shipped import resolve_model
+
+COMMAND = "roadseg.benchmarks.quantizers"
+ROUNDS = 20
+
+Make = Callable[[onnx.ModelProto, Sequence[NDArray[np.uint8]]], onnx.ModelProto]
+
+
+@dataclass(frozen=True)
+class QuantizerOptions:
+    """Compare quantisers on one network, as a Markdown table.
+
+    model: float ONNX artefact, or name of a shipped network.
+    data: labelled data set; calibrated on its train split, scored on val.
+    calib_frames: frames to calibrate with.
+    score_frames: frames to score on.
+    """
+
+    model: str
+    data: str
+    calib_frames: int = 64
+    score_frames: int = 101
+
+
+def ours(model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
+    """roadseg's artefact, as its engine for ONNX Runtime loads it."""
+    means = channel_means(model, inputs)
+    return lower_for_cpu(quantize(model, collect_ranges(model, inputs), means=means))
+
+
+def artefact(model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
+    """roadseg's artefact as it lies in its file, in TensorRT's form."""
+    return quantize(model, collect_ranges(model, inputs), means=channel_means(model, inputs))
+
+
+def defaults(model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
+    """quantize_static of ONNX Runtime with its default options."""
+    from onnxruntime.quantization import CalibrationDataReader, quantize_static
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        """Gives the inputs one by one."""
+
+        def __init__(self) -> None:
+            self.left = iter(inputs)
+
+        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+            """Return the next input, None at the end."""
+            pixels = next(self.left, None)
+            return None if pixels is None else {"pixels": pixels[None]}
+
+    logging.getLogger().setLevel(logging.ERROR)  # it advises to run its own preprocessing
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        onnx.save(model, before)
+        quantize_static(before, after, Reader())
+        return onnx.load(after)
+
+
+MAKERS: dict[str, Make] = {
+    "roadseg, lowered for ONNX Runtime": ours,
+    "roadseg, as in the file": artefact,
+    "onnxruntime.quantization, defaults": defaults,
+}
+
+
+@dataclass
+class Entry:
+    """One form of the network, and what was measured of it."""
+
+    name: str
+    session: onnxruntime.InferenceSession
+    seconds: float
+    integer: str
+    matrix: ConfusionMatrix
+    same: list[float]
+    spent_ms: list[float]
+
+
+def entries(model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]) -> Iterator[Entry]:
+    """Give the float network, then each quantiser's form of it."""
+    yield _entry("float32", model, 0.0)
+    for name, make in MAKERS.items():
+        start = time.perf_counter()
+        made = make(model, inputs)
+        yield _entry(name, made, time.perf_counter() - start)
+
+
+def _entry(name: str, model: onnx.ModelProto, seconds: float) -> Entry:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    classes = session.get_outputs()[0].shape[1]
+    return Entry(name, session, seconds, _integer(model), ConfusionMatrix(classes), [], [])
+
+
+def _integer(model: onnx.ModelProto) -> str:
+    """Return how many convolutions read integers on both sides."""
+    producer = {name: node.op_type for node in model.graph.node for name in node.output}
+    layers = [node for node in model.graph.node if node.op_type in ("Conv", "QLinearConv")]
+    quantized = sum(
+        node.op_type == "QLinearConv"
+        or all(producer.get(name) == "DequantizeLinear" for name in node.input[:2])
+        for node in layers
+    )
+    return f"{quantized} of {len(layers)}"
+
+
+def measure(forms: Sequence[Entry], frames: Sequence[LabelledFrame], size: Size) -> None:
+    """Run all forms on each frame, in turns; the first is what masks are compared with."""
+    for each, pixels in zip(frames, network_inputs(frames, size), strict=True):
+        shape = (each.frame.height, each.frame.width)
+        reference = np.empty(shape, np.uint8)
+        for form in forms:
+            start = time.perf_counter_ns()
+            logits = form.session.run(None, {"pixels": pixels[None]})[0][0]
+            form.spent_ms.append((time.perf_counter_ns() - start) / 1e6)
+            mask = decode(logits, np.empty(shape, np.uint8))
+            reference = mask if form is forms[0] else reference
+            form.same.append(float((mask == reference).mean()))
+            if each.truth is not None:
+                form.matrix.update(each.truth, mask)
+
+
+def table(forms: Sequence[Entry]) -> str:
+    """Return what was measured as a Markdown table."""
+    lines = [
+        "| INT8 by | integer convolutions | mIoU | same pixels | ms best (median) | s to make |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for form in forms:
+        score = f"{100 * form.matrix.miou:.2f}" if form.matrix.counts.any() else ""
+        lines.append(
+            f"| {form.name} | {form.integer} | {score} | {100 * float(np.mean(form.same)):.2f} % "
+            f"| {min(form.spent_ms):.1f} ({median(form.spent_ms):.1f}) | {form.seconds:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; return its exit code."""
+
+    def body() -> None:
+        options = parse_options(COMMAND, QuantizerOptions, argv, ["model"])
+        model, spec = read_artifact(resolve_model(options.model))
+        size = Size(spec.width, spec.height)
+        calibrating = calibration_frames(options.data, options.calib_frames, "train")
+        inputs = [pixels.copy() for pixels in network_inputs(calibrating, size)]
+        frames = calibration_frames(options.data, options.score_frames, "val")
+        with contextlib.redirect_stdout(sys.stderr):
+            forms = list(entries(restore(model), inputs))
+        measure(forms, frames, size)
+        print(f"{spec.name} at {size}, {len(inputs)} frames calibrate, n = {len(frames)}\n")
+        print(table(forms))
+
+    return run_cli(COMMAND, body)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
