@@ -11,6 +11,8 @@ from roadseg.runtime.spec import METADATA_KEY, ModelSpec, missing_spec
 if TYPE_CHECKING:
     import onnx
 
+LEAST_OPSET = 13  # the first with scales by channel
+
 
 def read_graph(path: str | Path) -> onnx.ModelProto:
     """Read an ONNX file; raises ModelError when it is missing, empty, cut short or foreign."""
@@ -32,7 +34,26 @@ def read_graph(path: str | Path) -> onnx.ModelProto:
         raise ModelError(f"{path}: not an ONNX file, or cut short") from None
     if not model.graph.node or not model.opset_import:
         raise ModelError(f"{path}: not an ONNX file, or without a graph")
+    _check_whole(model, path)
     return model
+
+
+def _check_whole(model: onnx.ModelProto, path: Path) -> None:
+    """Raise ModelError for weights in other files, which may lie anywhere, and old opsets."""
+    import onnx
+
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise ModelError(
+                f"{path}: keeps '{tensor.name}' in another file: save it as one file first "
+                "(onnx.save(onnx.load(FILE), OUT))"
+            )
+    opset = max((each.version for each in model.opset_import if not each.domain), default=0)
+    if opset < LEAST_OPSET:
+        raise ModelError(
+            f"{path}: opset {opset}, {LEAST_OPSET} or later is needed: export it again, or use "
+            "onnx.version_converter"
+        )
 
 
 def read_spec(model: onnx.ModelProto, where: str | Path) -> ModelSpec:

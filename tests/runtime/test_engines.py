@@ -80,6 +80,29 @@ def test_bad_files(model: Path, tmp_path: Path) -> None:
             open_engine(path)
 
 
+@pytest.mark.parametrize("location", ["weights.bin", "../../etc/passwd"])
+def test_weights_in_other_files_are_refused(model: Path, tmp_path: Path, location: str) -> None:
+    graph = onnx.load(model)
+    tensor = graph.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", location
+    path = tmp_path / "external.onnx"
+    path.write_bytes(graph.SerializeToString())
+    with pytest.raises(ModelError, match="keeps 'weights' in another file: save it as one"):
+        open_engine(path)
+
+
+def test_an_old_opset(model: Path, tmp_path: Path) -> None:
+    graph = onnx.load(model)
+    graph.opset_import[0].version = 11
+    path = tmp_path / "old.onnx"
+    onnx.save(graph, path)
+    with pytest.raises(ModelError, match="opset 11, 13 or later is needed"):
+        open_engine(path)
+
+
 def test_a_model_without_spec(model: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"has no ModelSpec.*seg-export"):
         open_engine(edited(model, tmp_path, spec=None))
