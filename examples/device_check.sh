@@ -23,6 +23,9 @@ step() { # step NAME COMMAND...: run it, keep what it says and its exit code
 }
 
 networks=(mobileunet mobileunet-int8 deeplabv3plus deeplabv3plus-int8)
+for network in "${networks[@]}"; do
+  step "selftest-$network" seg-run "$network" --selftest
+done
 step bench seg-bench "${networks[@]}" --n 100 --out "$out/bench"
 step live seg-run 'synthetic:?size=1280x720&fps=30&live=1' --frames 900 --jsonl "$out/live.jsonl"
 if [ -n "$camera" ]; then
