@@ -102,6 +102,7 @@ def _selftest(options: RunOptions) -> int:
 
 def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
     """Return the model and the source's URI; raises UsageError when they are not told."""
+    from roadseg.runtime.engines.kinds import SUFFIXES
     from roadseg.runtime.shipped import DEFAULT_MODEL, shipped_models
 
     if camera:
@@ -115,7 +116,7 @@ def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
         raise UsageError(f"'{what[2]}' is one word too many: seg-run [MODEL] SOURCE")
     if not what:
         raise UsageError("no source: give --camera 0, a video, a folder of images, or synthetic:")
-    if what[0] in shipped_models() or Path(what[0]).suffix in (".onnx", ".xml"):
+    if what[0] in shipped_models() or Path(what[0]).suffix.lower() in SUFFIXES:
         raise UsageError(f"{what[0]} is a model: give a source too, such as --camera 0")
     return DEFAULT_MODEL, what[0]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from roadseg.runtime.engines.base import Engine
-from roadseg.runtime.errors import MissingExtra, ModelError, UsageError, unknown
+from roadseg.runtime.engines.kinds import KINDS, SUFFIXES
+from roadseg.runtime.errors import ModelError, UsageError, unknown
 from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ModelSpec
 
@@ -17,14 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGINES", "Engine", "installed_engines", "open_engine"]
 
-ENGINES = ("onnxruntime", "openvino")  # also the names of the packages
-# What an artefact's suffix says of the engine that runs it; ONNX runs on every one of ENGINES.
-ENGINE_OF = {".xml": "openvino"}
+ENGINES = tuple(KINDS)
 
 
-def installed_engines() -> tuple[str, ...]:
-    """Return the engines whose package is here."""
-    return tuple(name for name in ENGINES if importlib.util.find_spec(name))
+def installed_engines(suffix: str = ".onnx") -> tuple[str, ...]:
+    """Return the engines that run files of this suffix and whose package is here."""
+    return tuple(
+        name for name, kind in KINDS.items() if suffix in kind.suffixes and kind.is_installed
+    )
 
 
 def open_engine(
@@ -32,7 +31,7 @@ def open_engine(
 ) -> Engine:
     """Open an artefact or a shipped network by name.
 
-    model: an ONNX artefact (.onnx), or OpenVINO IR (.xml) with its ModelSpec beside it.
+    model: an ONNX artefact (.onnx), or another runtime's file with its ModelSpec beside it.
     engine: one of ENGINES, or "auto": for ONNX OpenVINO where the network is INT8, OpenVINO is
     installed and the processor has integer dot products (VNNI), else ONNX Runtime.
     size: of the input; None for the artefact's own.
@@ -56,37 +55,28 @@ def open_engine(
         )
     size = size or Size(spec.width, spec.height)
     spec.check_size(size.width, size.height)
-    name = _engine_for(path, spec, engine)
-    if not importlib.util.find_spec(name):
-        raise MissingExtra(name, name, f"engine {name}")
-    return _engine_class(name)(source, spec, size, threads)
+    return KINDS[_engine_for(path, spec, engine)].load()(source, spec, size, threads)
 
 
 def _read(path: Path) -> tuple[onnx.ModelProto | Path, ModelSpec]:
     """Return an ONNX file's graph, or another artefact's path, and the ModelSpec."""
     from roadseg.runtime.artifact import read_artifact, read_spec_beside
 
-    if path.suffix.lower() in ENGINE_OF:
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES and suffix != ".onnx":
         return path, read_spec_beside(path)
     return read_artifact(path)
 
 
 def _engine_for(path: Path, spec: ModelSpec, wanted: str) -> str:
     """Return the engine's name; raises UsageError when the artefact is another engine's."""
-    only = ENGINE_OF.get(path.suffix.lower())
-    if only and wanted not in ("auto", only):
-        raise UsageError(f"{path} runs on {only} alone, not on {wanted}")
-    return only or (_choose(spec) if wanted == "auto" else wanted)
-
-
-def _engine_class(name: str) -> Callable[[Any, ModelSpec, Size, int], Engine]:
-    if name == "openvino":
-        from roadseg.runtime.engines.openvino_engine import OpenVinoEngine
-
-        return OpenVinoEngine
-    from roadseg.runtime.engines.onnxruntime_engine import OnnxRuntimeEngine
-
-    return OnnxRuntimeEngine
+    suffix = path.suffix.lower()
+    able = [name for name, kind in KINDS.items() if suffix in kind.suffixes]
+    if wanted == "auto":
+        return _choose(spec) if suffix == ".onnx" else able[0]
+    if wanted not in able:
+        raise UsageError(f"{path} runs on {' and '.join(able)} alone, not on {wanted}")
+    return wanted
 
 
 def _choose(spec: ModelSpec) -> str:

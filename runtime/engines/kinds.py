@@ -1,0 +1,61 @@
+"""The kinds of engines: which package each needs, and which files it runs."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from roadseg.runtime.engines.base import Engine
+from roadseg.runtime.errors import MissingExtra
+
+
+@dataclass(frozen=True)
+class EngineKind:
+    """One kind of engine; its module is not imported before it is opened.
+
+    name: what --engine calls it.
+    package: that it needs, as it is imported.
+    extra: of roadseg that installs the package.
+    suffixes: of the files that it runs; .onnx is run by several.
+    opener: "module:class", opened with (graph or path, spec, size, threads).
+    """
+
+    name: str
+    package: str
+    extra: str
+    suffixes: tuple[str, ...]
+    opener: str
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its package is here."""
+        return importlib.util.find_spec(self.package) is not None
+
+    def load(self) -> Callable[..., Engine]:
+        """Return its class; raises MissingExtra without its package."""
+        if not self.is_installed:
+            raise MissingExtra(self.package, self.extra, f"engine {self.name}")
+        module, _, name = self.opener.partition(":")
+        made: Any = getattr(importlib.import_module(f"roadseg.runtime.engines.{module}"), name)
+        return made  # type: ignore[no-any-return]
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        EngineKind(
+            "onnxruntime",
+            "onnxruntime",
+            "",
+            (".onnx",),
+            "onnxruntime_engine:OnnxRuntimeEngine",
+        ),
+        EngineKind(
+            "openvino", "openvino", "openvino", (".onnx", ".xml"), "openvino_engine:OpenVinoEngine"
+        ),
+    )
+}
+SUFFIXES = tuple(dict.fromkeys(suffix for kind in KINDS.values() for suffix in kind.suffixes))
