@@ -13,6 +13,9 @@ from roadseg.calibration import channel_means, collect_ranges, quantize
 from roadseg.calibration.bias_correction import correction
 from roadseg.calibration.quantize import integer_weights
 from roadseg.data import open_dataset
+from roadseg.export.half_weights import restore
+from roadseg.runtime.artifact import read_artifact
+from roadseg.runtime.shipped import resolve_model
 
 
 @pytest.mark.parametrize(("out", "inputs", "group"), [(6, 4, 1), (8, 8, 8), (8, 4, 4), (6, 4, 2)])
@@ -50,8 +53,12 @@ def test_means_are_over_frames_and_places(exported: Path, frames: list[np.ndarra
     assert set(means) == inputs
 
 
-def test_the_logits_means_come_nearer(exported: Path, frames: list[np.ndarray]) -> None:
-    model = onnx.load(exported / "mobileunet.onnx")
+@pytest.mark.parametrize("name", ["mobileunet", "deeplabv3plus"])
+def test_the_logits_means_come_nearer(name: str) -> None:
+    """On trained networks: those of a few steps round too little for the means to tell."""
+    dataset = open_dataset("synthetic:?n=4&size=256x128")
+    frames = [dataset.load(sample)[0] for sample in dataset.samples]
+    model = restore(read_artifact(resolve_model(name))[0])
     ranges, means = collect_ranges(model, frames), channel_means(model, frames)
 
     def logits(network: onnx.ModelProto) -> np.ndarray:
@@ -64,4 +71,4 @@ def test_the_logits_means_come_nearer(exported: Path, frames: list[np.ndarray]) 
     real = logits(model)
     plain = np.abs(logits(quantize(model, ranges)) - real).mean()
     corrected = np.abs(logits(quantize(model, ranges, means=means)) - real).mean()
-    assert corrected < plain
+    assert corrected < 0.7 * plain
