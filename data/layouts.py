@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from roadseg.data.class_sets import IDD_LITE_CLASSES
 from roadseg.data.dataset import Dataset, Sample
 from roadseg.data.labelled_files import LabelledFiles
 from roadseg.runtime.errors import DataError, unknown
@@ -12,15 +13,6 @@ from roadseg.runtime.road_classes import ROAD_CLASSES
 from roadseg.runtime.spec import ClassInfo
 
 CAMVID_VOID = 11
-IDD_CLASSES = (
-    ClassInfo("drivable", (128, 64, 128), drivable=True),
-    ClassInfo("non-drivable", (244, 35, 232)),
-    ClassInfo("living things", (220, 20, 60)),
-    ClassInfo("vehicles", (0, 0, 142)),
-    ClassInfo("road-side objects", (220, 220, 0)),
-    ClassInfo("far objects", (70, 70, 70)),
-    ClassInfo("sky", (70, 130, 180)),
-)
 
 
 def open_camvid(folder: Path, split: str) -> Dataset:
@@ -60,8 +52,8 @@ def open_idd_lite(folder: Path, split: str) -> Dataset:
             mask = masks.pop((drive, number), None)
             samples.append(Sample(f"{drive}_{number}", image, mask, drive))
         strays += masks.values()
-    reader = LabelledFiles(IDD_CLASSES)
-    return _dataset("idd_lite", IDD_CLASSES, samples, "research use", reader, strays)
+    reader = LabelledFiles(IDD_LITE_CLASSES)
+    return _dataset("idd_lite", IDD_LITE_CLASSES, samples, "research use", reader, strays)
 
 
 def _parts(folder: Path, split: str, known: tuple[str, ...]) -> list[Path]:

@@ -84,13 +84,14 @@ def read_about(path: Path) -> dict[str, Any]:
             "licence": str(raw.get("licence", "")),
             "ignore": [int(v) for v in ignore] if isinstance(ignore, list) else [int(ignore)],
             "group": re.compile(raw["group"]) if raw.get("group") else None,
-            "classes": tuple(_class(entry) for entry in raw["classes"]),
+            "classes": tuple(class_info(entry) for entry in raw["classes"]),
         }
     except (KeyError, TypeError, ValueError, re.error, RoadsegError) as error:
         raise DataError(f"{path}: {_reason(error)}") from None
 
 
-def _class(entry: dict[str, Any]) -> ClassInfo:
+def class_info(entry: dict[str, Any]) -> ClassInfo:
+    """Return the class that a [[classes]] entry describes."""
     return ClassInfo(entry["name"], tuple(entry["color"]), bool(entry.get("drivable", False)))
 
 
