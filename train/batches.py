@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import cv2
@@ -14,41 +14,43 @@ from roadseg.train.augmentation import Augmentation
 from roadseg.train.labels import LabelledImages
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+Lot = list[tuple[int, int]]
 
 
 class Batches:
     """The batches of an epoch, loaded ahead by threads.
 
-    Order and augmentation are functions of (seed, epoch, index), so neither the number of threads
-    nor an interruption changes them. Images that do not fill a batch are left out of the epoch.
+    An epoch goes once through the first data set; each batch has `mix[k]` images of data set k,
+    whose own turns go on as long as that takes. Order and augmentation are functions of (seed,
+    epoch, index), so neither the number of threads nor an interruption changes them. Images that
+    do not fill a batch are left out of the epoch.
     """
 
     def __init__(
         self,
-        images: LabelledImages,
+        parts: Sequence[LabelledImages],
         augmentation: Augmentation,
         size: tuple[int, int],
-        batch_size: int,
+        mix: Sequence[int],
         seed: int,
         workers: int,
     ) -> None:
-        self.images = images
+        self.parts = parts
         self.augmentation = augmentation
         self.size = size
-        self.batch_size = min(batch_size, len(images))
+        self.mix = [min(count, len(part)) for count, part in zip(mix, parts, strict=True)]
+        self.batch_size = sum(self.mix)
         self.seed = seed
         self.workers = workers
         cv2.setNumThreads(1)  # the loader's threads are the parallelism
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
-        return len(self.images) // self.batch_size
+        return len(self.parts[0]) // self.mix[0]
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Give images (N, H, W, 3) and masks (N, H, W), both uint8."""
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
-        lots = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
-        lots = lots[: len(self)]
+        lots = self._lots(epoch)
         if not self.workers:
             yield from (self._load(epoch, lot) for lot in lots)
             return
@@ -64,11 +66,30 @@ class Batches:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _load(self, epoch: int, lot: NDArray[np.int64]) -> Batch:
-        pairs = [self._one(epoch, int(index)) for index in lot]
+    def _lots(self, epoch: int) -> list[Lot]:
+        """Return the (data set, image) places of each batch."""
+        lots: list[Lot] = [[] for _ in range(len(self))]
+        for number, (part, count) in enumerate(zip(self.parts, self.mix, strict=True)):
+            random = np.random.default_rng(
+                (self.seed, epoch, number) if number else (self.seed, epoch)
+            )
+            turns = -(-len(lots) * count // len(part))
+            order = np.concatenate([random.permutation(len(part)) for _ in range(turns)])
+            for place, lot in enumerate(lots):
+                taken = order[place * count : (place + 1) * count]
+                lot += [(number, int(index)) for index in taken]
+        return lots
+
+    def _load(self, epoch: int, lot: Lot) -> Batch:
+        pairs = [self._one(epoch, number, index) for number, index in lot]
         return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
 
-    def _one(self, epoch: int, index: int) -> Batch:
-        image, mask = self.images[index]
-        random = np.random.default_rng((self.seed, epoch, index))
-        return self.augmentation.apply(image, mask, self.size, random)
+    def _one(self, epoch: int, number: int, index: int) -> Batch:
+        image, mask = self.parts[number][index]
+        key = (self.seed, epoch, index, number) if number else (self.seed, epoch, index)
+        return self.augmentation.apply(image, mask, self.size, np.random.default_rng(key))
+
+
+def share_batch(batch_size: int, sets: int) -> tuple[int, ...]:
+    """Return how many images of each data set make a batch: as even as can be, the first most."""
+    return tuple(batch_size // sets + (place < batch_size % sets) for place in range(sets))

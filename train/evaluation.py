@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from roadseg.data.confusion import ConfusionMatrix
-from roadseg.runtime.spec import ModelSpec
+from roadseg.runtime.spec import IGNORE, ModelSpec
+from roadseg.train.labels import LabelledImages
 from roadseg.train.networks import Network
 
 Pixels = NDArray[np.uint8]
@@ -47,6 +48,30 @@ def evaluate_each(
         found.append(ConfusionMatrix(len(spec.classes)))
         found[-1].update(mask, predict(network, spec, image))
     return found
+
+
+def label_iou(
+    network: Network, spec: ModelSpec, images: LabelledImages
+) -> tuple[float, dict[str, float]]:
+    """Return mIoU and IoU by label, 0 to 1, in what a data set's own masks tell apart.
+
+    Of classes that the data set does not tell apart, one is as right as the other.
+    """
+    network.eval()
+    names = [info.name for info in spec.classes]
+    groups = [
+        [name for name, is_in in zip(names, row, strict=True) if is_in]
+        for row in images.classes.groups
+    ]
+    names += ["/".join(group) for group in groups]
+    to_label = images.classes.label_of_class()
+    to_label[to_label == IGNORE] = len(names)  # of no label of this data set: always wrong
+    matrix = ConfusionMatrix(len(names) + 1)
+    for image, mask in images:
+        matrix.update(mask, to_label[predict(network, spec, image)])
+    known = images.classes.known
+    iou = {names[label]: float(matrix.iou[label]) for label in known}
+    return float(np.nanmean(matrix.iou[known])), iou
 
 
 def total(matrices: Sequence[ConfusionMatrix], classes: int) -> ConfusionMatrix:

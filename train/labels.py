@@ -3,45 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roadseg.data import Dataset, Sample, open_dataset
 from roadseg.runtime.errors import DataError, UsageError, unknown
-from roadseg.runtime.spec import IGNORE, ClassInfo
+from roadseg.train.class_map import ClassMap, class_maps
 
 Pixels = NDArray[np.uint8]
 
 CACHE_BYTES = 4 << 30  # decoded images kept in memory; those beyond are decoded anew
-OTHER = ClassInfo("other", (0, 0, 0))
-
-
-@dataclass(frozen=True)
-class ClassMap:
-    """The classes of a run and, by a mask's value, their ids.
-
-    classes: by id.
-    table: (256,) uint8.
-    """
-
-    classes: tuple[ClassInfo, ...]
-    table: Pixels
-
-
-def choose_classes(classes: Sequence[ClassInfo], choice: str) -> ClassMap:
-    """Return the map for "all", or for one class's name: id 1 for it, 0 for all others."""
-    table = np.full(256, IGNORE, np.uint8)
-    ids = np.arange(len(classes))
-    if choice == "all":
-        table[ids] = ids
-        return ClassMap(tuple(classes), table)
-    names = [info.name for info in classes]
-    if choice not in names:
-        raise unknown("class", choice, ["all", *names])
-    table[ids] = ids == names.index(choice)
-    return ClassMap((OTHER, classes[names.index(choice)]), table)
 
 
 class LabelledImages(Sequence[tuple[Pixels, Pixels]]):
@@ -80,40 +52,60 @@ class LabelledImages(Sequence[tuple[Pixels, Pixels]]):
         return tuple(sorted({sample.group for sample in self.samples}))
 
     def class_shares(self) -> NDArray[np.float64]:
-        """Return each class's share of the labelled pixels."""
+        """Return each label's share of the labelled pixels, (labels,)."""
         counts = np.zeros(256, np.int64)
         for _, mask in self:
             counts += np.bincount(mask.ravel(), minlength=256)
-        counts = counts[: len(self.classes.classes)]
+        counts = counts[: self.classes.labels]
         return np.asarray(counts / max(1, counts.sum()), np.float64)
 
 
 def open_splits(
-    uri: str, split: str, val_split: str, holdout: Sequence[str], choice: str
-) -> tuple[LabelledImages, LabelledImages]:
-    """Return the images to train on and those to validate on.
+    uris: Sequence[str],
+    split: str,
+    val_split: str,
+    holdout: Sequence[str] = (),
+    choice: str = "all",
+    label_maps: Sequence[str] = (),
+) -> tuple[list[LabelledImages], list[LabelledImages]]:
+    """Return the images of each data set to train on, and those to validate on.
 
-    With `holdout`, these groups of all splits are validated on, and the rest of `split` is trained
-    on. Raises DataError when either is empty, UsageError for an unknown class or group.
+    With `holdout`, these groups of `split` are validated on, and the rest of it is trained on. The
+    first data set must have images to validate on; the others are left out where they have none.
+    Raises DataError when there are none, UsageError for an unknown class or group.
     """
-    training = open_dataset(uri, split)
-    classes = choose_classes(training.classes, choice)
-    if not holdout:
-        other = open_dataset(uri, val_split)
-        sets = ((training, training.samples), (other, other.samples))
-    else:
-        known = {sample.group for sample in training.samples}
-        for group in holdout:
-            if group not in known:
-                raise unknown("group", group, known)
-        kept = [sample for sample in training.samples if sample.group not in holdout]
-        held = [sample for sample in training.samples if sample.group in holdout]
-        sets = ((training, tuple(kept)), (training, tuple(held)))
-    images = [LabelledImages(dataset, samples, classes) for dataset, samples in sets]
-    for part, purpose in zip(images, ("train", "validate"), strict=True):
+    datasets = [open_dataset(uri, split) for uri in uris]
+    maps = class_maps(datasets, label_maps, choice)
+    if len(maps[0].classes) < 2:
+        raise UsageError(f"{uris[0]} has one class only: segmentation needs two")
+    known = {group for dataset in datasets for group in dataset.groups}
+    for group in holdout:
+        if group not in known:
+            raise unknown("group", group, known)
+    training, validation = [], []
+    for place, (uri, dataset, classes) in enumerate(zip(uris, datasets, maps, strict=True)):
+        kept = [sample for sample in dataset.samples if sample.group not in holdout]
+        training.append(LabelledImages(dataset, kept, classes))
+        told = _to_validate(uri, dataset, val_split, holdout, is_first=place == 0)
+        validation.append(LabelledImages(*told, classes))
+    purposes = [("train", part) for part in training] + [("validate", validation[0])]
+    for purpose, part in purposes:
         if not len(part):
             where = f"with {', '.join(holdout)} held out" if holdout else "in that split"
-            raise DataError(f"{uri}: no labelled image to {purpose} on {where}")
-    if len(classes.classes) < 2:
-        raise UsageError(f"{uri} has one class only: segmentation needs two")
-    return images[0], images[1]
+            raise DataError(f"{part.dataset.name}: no labelled image to {purpose} on {where}")
+    return training, [part for part in validation if len(part)]
+
+
+def _to_validate(
+    uri: str, training: Dataset, val_split: str, holdout: Sequence[str], is_first: bool
+) -> tuple[Dataset, Sequence[Sample]]:
+    """Return the groups held out, or the validation split, which only the first must have."""
+    if holdout:
+        return training, [sample for sample in training.samples if sample.group in holdout]
+    try:
+        dataset = open_dataset(uri, val_split)
+    except DataError:
+        if is_first:
+            raise
+        return training, ()
+    return dataset, dataset.samples

@@ -27,30 +27,61 @@ def class_shares(labels: Tensor, classes: int, stride: int) -> Tensor:
 class SegmentationLoss(nn.Module):
     """Cross-entropy plus Dice (Milletari et al., 2016), void left out.
 
+    A label that stands for several classes (a group) asks for the sum of their probabilities: a
+    data set that does not tell two classes apart punishes neither.
+
     dice: weight of the Dice loss.
-    class_weights: (classes,) of the cross-entropy, None for all 1.
+    label_weights: (labels,) of the cross-entropy, None for all 1.
+    groups: (groups, classes) bool, the classes of each label from `classes` on.
     """
 
     def __init__(
-        self, classes: int, stride: int, dice: float = 0.5, class_weights: Tensor | None = None
+        self,
+        classes: int,
+        stride: int,
+        dice: float = 0.5,
+        label_weights: Tensor | None = None,
+        groups: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.classes, self.stride, self.dice = classes, stride, dice
-        weights = torch.ones(classes) if class_weights is None else class_weights
-        self.register_buffer("weights", weights.float().reshape(1, classes, 1, 1))
+        groups = torch.zeros(0, classes, dtype=torch.bool) if groups is None else groups
+        self.members = [row.nonzero()[:, 0].tolist() for row in groups]
+        self.labels = classes + len(groups)
+        weights = torch.ones(self.labels) if label_weights is None else label_weights
+        self.register_buffer("weights", weights.float().reshape(1, self.labels, 1, 1))
+        # (labels, classes): a pixel of a label tells whether it is of a class, unless the class is
+        # one of the label's group.
+        told = torch.cat([torch.ones(classes, classes), 1 - groups.float()])
+        self.register_buffer("told", told)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """logits (N, classes, H / stride, W / stride), labels (N, H, W) uint8 -> scalar."""
-        shares = class_shares(labels, self.classes, self.stride)
+        shares = class_shares(labels, self.labels, self.stride)
         log_p = logits.float().log_softmax(1)
         weighted = shares * self.get_buffer("weights")
-        entropy = -(weighted * log_p).sum() / weighted.sum().clamp(min=1.0)
-        return entropy + self.dice * dice_loss(log_p.exp(), shares) if self.dice else entropy
+        entropy = -(weighted * self.of_labels(log_p)).sum() / weighted.sum().clamp(min=1.0)
+        if not self.dice:
+            return entropy
+        if not self.members:
+            seen = shares.sum(1, keepdim=True)
+        else:
+            seen = torch.einsum("nlhw,lc->nchw", shares, self.get_buffer("told"))
+        return entropy + self.dice * dice_loss(log_p.exp(), shares[:, : self.classes], seen)
+
+    def of_labels(self, log_p: Tensor) -> Tensor:
+        """Log-probabilities of classes (N, C, h, w) -> of labels (N, labels, h, w)."""
+        if not self.members:
+            return log_p
+        groups = [log_p[:, members].logsumexp(1, keepdim=True) for members in self.members]
+        return torch.cat([log_p, *groups], 1)
 
 
-def dice_loss(probabilities: Tensor, shares: Tensor) -> Tensor:
-    """1 - Dice of (N, C, h, w) and class shares, mean over classes that occur in the batch."""
-    seen = shares.sum(1, keepdim=True)
+def dice_loss(probabilities: Tensor, shares: Tensor, seen: Tensor) -> Tensor:
+    """1 - Dice of (N, C, h, w) and class shares, mean over classes that occur in the batch.
+
+    seen: (N, C or 1, h, w), the share of each cell of which it is known whether it is of a class.
+    """
     both = (probabilities * shares).sum((0, 2, 3))
     either = (probabilities * seen).sum((0, 2, 3)) + shares.sum((0, 2, 3))
     occurs = (shares.sum((0, 2, 3)) > 0).float()

@@ -21,18 +21,21 @@ LEAST = {"epochs": 1, "batch_size": 1, "workers": 0, "threads": 0, "seed": 0, "e
 class TrainOptions:
     """Train a segmentation network on a labelled data set, and keep its best checkpoint.
 
-    data: the data set, such as camvid:FOLDER or a folder in the plain layout.
+    data: data sets, such as camvid:FOLDER or a folder in the plain layout. The first one's
+        classes are learned and validated, unless there are label maps.
     out: folder of the run: checkpoints, metrics, plots.
     split: of the data set, to train on.
     val_split: of the data set, to validate on.
     holdout: groups (drives) to take out of training and to validate on, instead of val_split.
+    label_maps: one for each data set, a name in the package or a .toml file: to common classes.
+    mix: images of each data set in a batch; by default batch_size in equal parts.
     classes: all, or one class's name: that class against all others.
     network: architecture: mobileunet or deeplabv3plus.
     backbone: a timm model that gives features, such as efficientnet_lite0.
     network_options: JSON of network options, such as {"stride": 2, "widths": [96,64,48,32]},
         or a file of it.
-    weights: where training starts: imagenet, none, or a file: a state dict of the backbone,
-        or a checkpoint.
+    weights: where training starts: imagenet, none, a shipped network's name, or a file: a float
+        ONNX artefact, a checkpoint, or a state dict of the backbone.
     size: input size that the network is made for and validated at; by default the images'
         own, rounded to what the network takes.
     crop: size of the pieces that it is trained on.
@@ -60,11 +63,13 @@ class TrainOptions:
     evaluate_every: epochs between validations; 0 chooses so that they cost under a tenth.
     """
 
-    data: str
+    data: tuple[str, ...]
     out: Path
     split: str = "train"
     val_split: str = "val"
     holdout: tuple[str, ...] = ()
+    label_maps: tuple[str, ...] = ()
+    mix: tuple[int, ...] = ()
     classes: str = "all"
     network: str = "mobileunet"
     backbone: str = "efficientnet_lite0"
@@ -105,6 +110,10 @@ class TrainOptions:
         ):
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
+        if not self.data:
+            raise UsageError("no data set: give --data, such as camvid:FOLDER")
+        if self.mix and (len(self.mix) != len(self.data) or min(self.mix) < 1):
+            raise UsageError(f"mix is {self.mix}: give a number of images for each data set")
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be at least {least}")

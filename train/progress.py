@@ -29,6 +29,8 @@ class Progress:
     def epoch(self, row: dict[str, Any], state: State, options: TrainOptions, last: bool) -> None:
         """Print an epoch's line."""
         score = f"  mIoU {100 * row['miou']:5.2f}" if "miou" in row else " " * 12
+        for name, other in row.get("others", {}).items():
+            score += f"  {name} {100 * other['miou']:5.2f}"
         share = row["epoch"] / options.epochs
         if options.max_minutes:
             share = max(share, state.elapsed_s / options.max_minutes / 60)
@@ -45,7 +47,7 @@ class Progress:
             print(f"{name:{width}}  {100 * value:5.1f}")
         print(f"{'mean IoU':{width}}  {100 * best['miou']:5.1f}  (best, epoch {best['epoch']})")
         print("pictures: " + ", ".join(str(options.out / name) for name in PICTURES))
-        command = ["seg-export", str(options.out / BEST), "--int8", "--data", options.data]
+        command = ["seg-export", str(options.out / BEST), "--int8", "--data", options.data[0]]
         print("next: " + shlex.join(command), flush=True)
 
 

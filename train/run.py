@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import random
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from roadseg.runtime.errors import UsageError
 from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ModelSpec
 from roadseg.train.allocator import keep_freed_memory
 from roadseg.train.augmentation import Augmentation
-from roadseg.train.batches import Batches
+from roadseg.train.batches import Batches, share_batch
 from roadseg.train.checkpoint import BEST, LAST
+from roadseg.train.evaluation import normalize
 from roadseg.train.labels import LabelledImages, open_splits
 from roadseg.train.losses import SegmentationLoss, balanced_weights, sqrt_weights
-from roadseg.train.networks import Network, build_network, complete_config
-from roadseg.train.networks.weights import load_weights
+from roadseg.train.networks import Network
+from roadseg.train.networks.artifact_weights import measure_norms
 from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import METRICS, PICTURES
+from roadseg.train.start import start_network
 from roadseg.train.trainer import Trainer
+
+NORM_BATCHES = 8  # that the norms of an artefact's network are measured on
 
 
 def train(options: TrainOptions) -> Trainer:
@@ -51,65 +58,62 @@ def clear_parts(folder: Path) -> None:
 def prepare(options: TrainOptions) -> Trainer:
     """Open the data, build the network and load its starting weights."""
     seed_all(options.seed)
-    config = network_config(options)
     training, validation = open_splits(
-        options.data, options.split, options.val_split, options.holdout, options.classes
+        options.data,
+        options.split,
+        options.val_split,
+        options.holdout,
+        options.classes,
+        options.label_maps,
     )
-    classes = training.classes.classes
-    network = build_network(config, len(classes))
-    origin = "" if options.resume else load_weights(network, options.weights)
-    device = choose_device(options.device)
-    network.to(device).to(memory_format=torch.channels_last)
-    size = options.size or own_size(training, network.multiple)
+    classes = training[0].classes.classes
+    start = start_network(options, len(classes))
+    network = start.network
+    network.to(choose_device(options.device)).to(memory_format=torch.channels_last)
+    size = options.size or own_size(training[0], network.multiple)
     spec = ModelSpec(
-        name=config["architecture"],
+        name=start.config["architecture"],
         classes=classes,
         width=size.width,
         height=size.height,
         multiple=network.multiple,
         stride=network.stride,
-        network=config,
+        network=start.config,
         trained_on=provenance(options, training, validation),
         versions={"torch": torch.__version__},
     )
-    check_crop(options.crop, network, min(options.batch_size, len(training)))
-    crop = Augmentation(
-        options.crop.width, options.crop.height, (options.scale_min, options.scale_max)
-    )
-    batches = Batches(
+    batches = build_batches(options, training, size)
+    check_crop(options.crop, network, batches.batch_size)
+    say(options, spec, training, validation, start.origin)
+    if start.is_folded:
+        measure_norms(network, norm_inputs(batches, spec, choose_device(options.device)))
+    loss = build_loss(options, training, network).to(choose_device(options.device))
+    return Trainer(options, network, spec, batches, validation, loss)
+
+
+def build_batches(options: TrainOptions, training: Sequence[LabelledImages], size: Size) -> Batches:
+    """Return the batches of augmented crops; scale 1 is `size`."""
+    crop, scales = options.crop, (options.scale_min, options.scale_max)
+    return Batches(
         training,
-        crop,
+        Augmentation(crop.width, crop.height, scales),
         (size.width, size.height),
-        options.batch_size,
+        options.mix or share_batch(options.batch_size, len(training)),
         options.seed,
         options.workers,
     )
-    loss = build_loss(options, training, network).to(device)
-    say(options, spec, training, validation, origin)
-    return Trainer(options, network, spec, batches, validation, loss)
+
+
+def norm_inputs(batches: Batches, spec: ModelSpec, device: torch.device) -> Iterator[Tensor]:
+    """Give a few batches of training images, normalised."""
+    for images, _ in itertools.islice(batches.epoch(0), NORM_BATCHES):
+        yield normalize(torch.from_numpy(images).to(device), spec)
 
 
 def seed_all(seed: int) -> None:
     """Seed PyTorch's and Python's random generators; NumPy's are seeded per use."""
     random.seed(seed)
     torch.manual_seed(seed)
-
-
-def network_config(options: TrainOptions) -> dict[str, Any]:
-    """Return the network's config with all defaults written out."""
-    text = options.network_options.strip()
-    if text and not text.startswith("{"):
-        try:
-            text = Path(text).read_text()
-        except OSError:
-            raise UsageError(f"network_options is neither JSON nor a file: {text}") from None
-    try:
-        chosen = json.loads(text) if text else {}
-    except ValueError as error:
-        raise UsageError(f"network_options is not JSON ({error})") from None
-    return complete_config(
-        {"architecture": options.network, "backbone": options.backbone, **chosen}
-    )
 
 
 def own_size(images: LabelledImages, multiple: int) -> Size:
@@ -141,28 +145,33 @@ def choose_device(name: str) -> torch.device:
 
 
 def build_loss(
-    options: TrainOptions, training: LabelledImages, network: Network
+    options: TrainOptions, training: Sequence[LabelledImages], network: Network
 ) -> SegmentationLoss:
     """Return the loss, its class weights counted over the training masks when asked for."""
     weights = None
     if options.class_weights != "none":
         rule = sqrt_weights if options.class_weights == "sqrt" else balanced_weights
-        weights = rule(torch.from_numpy(training.class_shares()).float())
-    return SegmentationLoss(len(training.classes.classes), network.stride, options.dice, weights)
+        shares = np.mean([part.class_shares() for part in training], axis=0)
+        weights = rule(torch.from_numpy(shares).float())
+    classes = training[0].classes
+    groups = torch.from_numpy(classes.groups)
+    return SegmentationLoss(len(classes.classes), network.stride, options.dice, weights, groups)
 
 
 def provenance(
-    options: TrainOptions, training: LabelledImages, validation: LabelledImages
+    options: TrainOptions,
+    training: Sequence[LabelledImages],
+    validation: Sequence[LabelledImages],
 ) -> dict[str, Any]:
     """Return what a spec says of the data."""
     return {
-        "dataset": training.dataset.name,
+        "dataset": " + ".join(part.dataset.name for part in training),
         "split": options.split,
-        "images": len(training),
-        "groups": list(training.groups),
+        "images": sum(len(part) for part in training),
+        "groups": [group for part in training for group in part.groups],
         "holdout": list(options.holdout),
         "val_split": "" if options.holdout else options.val_split,
-        "val_images": len(validation),
+        "val_images": len(validation[0]),
         "weights": options.weights if options.weights in ("imagenet", "none") else "file",
     }
 
@@ -170,8 +179,8 @@ def provenance(
 def say(
     options: TrainOptions,
     spec: ModelSpec,
-    training: LabelledImages,
-    validation: LabelledImages,
+    training: Sequence[LabelledImages],
+    validation: Sequence[LabelledImages],
     origin: str,
 ) -> None:
     """Print what is going to be trained."""
@@ -179,7 +188,14 @@ def say(
     print(
         f"{spec.name} over {spec.network['backbone']}, {len(spec.classes)} classes, "
         f"{spec.width}x{spec.height}, logits at stride {spec.stride}{start}\n"
-        f"{len(training)} images to train on, {len(validation)} to validate on, "
+        f"{_counts(training)} images to train on, {_counts(validation)} to validate on, "
         f"run in {options.out}",
         flush=True,
     )
+
+
+def _counts(parts: Sequence[LabelledImages]) -> str:
+    """Return "367 camvid + 1247 idd_lite", or the number alone of a single data set."""
+    if len(parts) == 1:
+        return str(len(parts[0]))
+    return " + ".join(f"{len(part)} {part.dataset.name}" for part in parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from roadseg.runtime.errors import RoadsegError, UsageError
 from roadseg.runtime.spec import ModelSpec
 from roadseg.train import checkpoint
 from roadseg.train.batches import Batch, Batches
-from roadseg.train.evaluation import evaluate_each, normalize, total
+from roadseg.train.evaluation import evaluate_each, label_iou, normalize, total
 from roadseg.train.labels import LabelledImages
 from roadseg.train.losses import SegmentationLoss
 from roadseg.train.networks import Network
@@ -57,11 +58,12 @@ class Trainer:
         network: Network,
         spec: ModelSpec,
         batches: Batches,
-        validation: LabelledImages,
+        validation: Sequence[LabelledImages],
         loss: SegmentationLoss,
     ) -> None:
         self.options, self.network, self.spec = options, network, spec
-        self.batches, self.validation, self.loss = batches, validation, loss
+        self.batches, self.loss = batches, loss
+        self.validation, *self.others = validation
         self.device = next(network.parameters()).device
         self.optimizer = build_optimizer(network, options)
         self.average = MovingAverage(network, options.ema)
@@ -152,6 +154,7 @@ class Trainer:
             matrices = evaluate_each(network, self.spec, self.validation)
             self.matrix = total(matrices, len(self.spec.classes))
             row |= scores(self.matrix, self.spec)
+            row |= {"others": self.score_others()} if self.others else {}
             self.spec = self.spec.replace(metrics=spec_metrics(row))
         self.state.elapsed_s = time.monotonic() - self._since
         row["elapsed_s"] = round(self.state.elapsed_s, 1)
@@ -166,13 +169,22 @@ class Trainer:
         self.save(out / checkpoint.LAST)
         self.progress.epoch(row, self.state, self.options, last)
 
+    def score_others(self) -> dict[str, Any]:
+        """Return the scores on the other data sets, in what their masks tell apart."""
+        found = {}
+        for images in self.others:
+            miou, iou = label_iou(self.average.network, self.spec, images)
+            found[images.dataset.name] = {"miou": miou, "iou": iou}
+        return found
+
     def evaluation_interval(self) -> int:
         """Return the epochs between validations; a training pixel costs about three times one."""
         if self.options.evaluate_every:
             return self.options.evaluate_every
         crop = self.options.crop
         trained = len(self.batches) * self.batches.batch_size * crop.width * crop.height * 3
-        validated = len(self.validation) * self.spec.width * self.spec.height
+        images = len(self.validation) + sum(map(len, self.others))
+        validated = images * self.spec.width * self.spec.height
         return max(1, math.ceil(validated / trained / 0.1))
 
     def save(self, path: Path) -> None:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from roadseg.train.augmentation import Augmentation
-from roadseg.train.batches import Batch, Batches
+from roadseg.train.batches import Batch, Batches, share_batch
 from roadseg.train.labels import open_splits
 
 
 def batches(blocks: Path, seed: int = 0, workers: int = 0, size: int = 5) -> Batches:
-    training, _ = open_splits(str(blocks), "train", "val", (), "all")
-    return Batches(training, Augmentation(64, 64), (96, 64), size, seed, workers)
+    training, _ = open_splits([str(blocks)], "train", "val", (), "all")
+    return Batches(training, Augmentation(64, 64), (96, 64), [size], seed, workers)
 
 
 def same(one: list[Batch], other: list[Batch]) -> bool:
@@ -49,3 +49,21 @@ def test_an_epoch_may_be_left_early(blocks: Path) -> None:
     epoch = batches(blocks, workers=2, size=2).epoch(0)
     next(epoch)
     epoch.close()
+
+
+def test_each_batch_has_so_many_of_each_set(blocks: Path) -> None:
+    (first,), (second,) = open_splits([str(blocks)], "train", "val", (), "all")
+    found = Batches([first, second], Augmentation(64, 64), (96, 64), [3, 2], 0, 0)
+    lots = found._lots(1)
+    assert len(lots) == len(found) == 4
+    for lot in lots:
+        assert [number for number, _ in lot] == [0, 0, 0, 1, 1]
+    assert sorted(index for lot in lots for number, index in lot if not number) == list(range(12))
+    turns = [index for lot in lots for number, index in lot if number]
+    assert sorted(turns[:4]) == sorted(turns[4:]) == [0, 1, 2, 3]  # the small set goes round twice
+    assert found._lots(1) == lots != found._lots(2)
+    assert next(found.epoch(1))[0].shape == (5, 64, 64, 3)
+
+
+def test_a_batch_is_shared_evenly() -> None:
+    assert [share_batch(8, n) for n in (1, 2, 3)] == [(8,), (4, 4), (3, 3, 2)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from roadseg.train.labels import open_splits
 
 
 def test_holdout_takes_drives_out_of_training(blocks: Path) -> None:
-    training, validation = open_splits(str(blocks), "all", "val", ("b",), "all")
+    (training,), (validation,) = open_splits([str(blocks)], "all", "val", ("b",), "all")
     assert training.groups == ("a", "c")
     assert validation.groups == ("b",)
     names = {sample.name for sample in training.samples}
@@ -19,8 +20,8 @@ def test_holdout_takes_drives_out_of_training(blocks: Path) -> None:
 
 
 def test_one_class_against_all_others(blocks: Path) -> None:
-    whole, _ = open_splits(str(blocks), "train", "val", (), "all")
-    alone, _ = open_splits(str(blocks), "train", "val", (), "road")
+    (whole,), _ = open_splits([str(blocks)], "train", "val", (), "all")
+    (alone,), _ = open_splits([str(blocks)], "train", "val", (), "road")
     assert [info.name for info in alone.classes.classes] == ["other", "road"]
     mask, binary = whole[0][1], alone[0][1]
     np.testing.assert_array_equal(binary == 1, mask == 0)
@@ -28,7 +29,7 @@ def test_one_class_against_all_others(blocks: Path) -> None:
 
 
 def test_class_shares_leave_void_out(blocks: Path) -> None:
-    training, _ = open_splits(str(blocks), "train", "val", (), "all")
+    (training,), _ = open_splits([str(blocks)], "train", "val", (), "all")
     masks = np.stack([mask for _, mask in training])
     shares = training.class_shares()
     assert shares.sum() == pytest.approx(1)
@@ -36,7 +37,7 @@ def test_class_shares_leave_void_out(blocks: Path) -> None:
 
 
 def test_images_are_read_once_while_there_is_room(blocks: Path) -> None:
-    training, _ = open_splits(str(blocks), "train", "val", (), "all")
+    (training,), _ = open_splits([str(blocks)], "train", "val", (), "all")
     assert training[0][0] is training[0][0]
     training._room = 0
     assert training[1][0] is not training[1][0]
@@ -57,5 +58,18 @@ def test_what_cannot_be_split_is_told(
 ) -> None:
     known = {"split": "train", "val_split": "val", "holdout": (), "choice": "all"}
     with pytest.raises((DataError, UsageError)) as caught:
-        open_splits(str(blocks), **{**known, **change})  # type: ignore[arg-type]
+        open_splits([str(blocks)], **{**known, **change})  # type: ignore[arg-type]
     assert message in str(caught.value)
+
+
+def test_only_the_first_set_must_be_validated(blocks: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(blocks, other)
+    (other / "splits" / "val.txt").unlink()
+    training, validation = open_splits([str(blocks), str(other)], "train", "val")
+    assert [len(part) for part in training] == [12, 12]
+    assert [len(part) for part in validation] == [4]
+    with pytest.raises(DataError, match="there is no such split"):
+        open_splits([str(other), str(blocks)], "train", "val")
+    _, held = open_splits([str(blocks), str(other)], "all", "val", ("b",))
+    assert [len(part) for part in held] == [4, 4]

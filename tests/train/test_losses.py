@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, nll_loss
 
 from roadseg.train.losses import SegmentationLoss, balanced_weights, class_shares, sqrt_weights
 
@@ -86,3 +86,44 @@ def test_sqrt_weights_are_milder_than_enets() -> None:
     weights = sqrt_weights(shares)
     torch.testing.assert_close(weights.mean(), torch.tensor(1.0))
     torch.testing.assert_close(weights[2] / weights[0], torch.tensor(9.0))
+
+
+GROUPS = torch.tensor([[False, True, True]])
+EITHER = CLASSES  # the label of a pixel that is of class 1 or 2
+
+
+def test_a_group_asks_for_the_sum_of_its_classes() -> None:
+    logits, labels = example(1)
+    labels[labels == 1] = EITHER
+    found = SegmentationLoss(CLASSES, 1, 0.0, groups=GROUPS)(logits, labels)
+    share = logits.detach().softmax(1)
+    share = torch.cat([share, share[:, 1:].sum(1, keepdim=True)], 1)
+    plain = nll_loss(share.log(), labels.long(), ignore_index=255)
+    torch.testing.assert_close(found.detach(), plain)
+
+
+def test_what_a_group_does_not_tell_is_not_punished() -> None:
+    """Which of its classes is predicted changes nothing, in neither part of the loss."""
+    labels = torch.full((1, 4, 4), EITHER, dtype=torch.uint8)
+    labels[0, 0] = 0
+    labels[0, 1] = 1
+    loss = SegmentationLoss(CLASSES, 1, 1.0, groups=GROUPS)
+    found = []
+    for chosen in (1, 2):
+        logits = torch.zeros(1, CLASSES, 4, 4)
+        logits[0, 0, 0] = logits[0, 1, 1] = 9.0
+        logits[0, chosen, 2:] = 9.0
+        found.append(float(loss(logits, labels)))
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+    wrong = torch.zeros(1, CLASSES, 4, 4)
+    wrong[0, 0] = 9.0
+    assert float(loss(wrong, labels)) > found[0] + 1
+
+
+def test_without_groups_it_is_the_same_loss() -> None:
+    logits, labels = example(2)
+    none = torch.zeros(0, CLASSES, dtype=torch.bool)
+    with_none = SegmentationLoss(CLASSES, 2, 0.5, groups=none)(logits, labels)
+    unused = SegmentationLoss(CLASSES, 2, 0.5, groups=GROUPS)(logits, labels)
+    torch.testing.assert_close(with_none, SegmentationLoss(CLASSES, 2, 0.5)(logits, labels))
+    torch.testing.assert_close(with_none, unused)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def learned(blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
     """A run long enough to learn that a class is a colour."""
     out = tmp_path_factory.mktemp("learned") / "run"
     options = TrainOptions(
-        str(blocks),
+        (str(blocks),),
         out,
         weights="none",
         backbone="mobilenetv2_050",
@@ -59,7 +60,7 @@ def test_best_checkpoint_predicts_what_was_measured(learned: Trainer, blocks: Pa
     from roadseg.train.evaluation import evaluate_each, total
 
     loaded = load_checkpoint(learned.options.out / "best.pt")
-    _, validation = open_splits(str(blocks), "train", "val", (), "all")
+    _, (validation,) = open_splits([str(blocks)], "train", "val", (), "all")
     matrices = evaluate_each(loaded.network, loaded.spec, validation)
     miou = total(matrices, 3).miou
     assert miou == pytest.approx(learned.state.best, abs=1e-6)
@@ -154,3 +155,41 @@ def test_sgd_cosine_and_deeplab_train(options: Options) -> None:
     named = ("--network", "deeplabv3plus", "--network-options", config)
     trainer = train(options(*more, *named, "--epochs", "1"))
     assert trainer.spec.name == "deeplabv3plus"
+
+
+TARGET = "".join(
+    f'[[classes]]\nname = "{name}"\ncolor = [{place}, 9, 9]\n'
+    for place, name in enumerate(("road", "grass", "car"))
+)
+
+
+def merge_road_and_grass(folder: Path) -> None:
+    """Make road and grass of a copy of the blocks one class, ground."""
+    for path in (folder / "masks").iterdir():
+        mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(path), np.where(mask == 255, 255, mask == 2).astype(np.uint8))
+    about = 'name = "land"\ngroup = "^([^_]+)_"\n'
+    for name in ("ground", "car"):
+        about += f'[[classes]]\nname = "{name}"\ncolor = [9, 9, 9]\n'
+    (folder / "dataset.toml").write_text(about)
+
+
+def test_one_network_learns_from_two_sets(blocks: Path, options: Options, tmp_path: Path) -> None:
+    """The second set does not tell road and grass apart, and is scored in its own terms."""
+    land = tmp_path / "land"
+    shutil.copytree(blocks, land)
+    merge_road_and_grass(land)
+    maps = {"blocks": ["road", "grass", "car"], "land": ["ground", "car"]}
+    for source, names in maps.items():
+        lines = [f'{name} = "{name}"' for name in names if name != "ground"]
+        lines += ['ground = ["road", "grass"]'] if "ground" in names else []
+        text = f'source = "{source}"\ntarget = "blocks"\n{TARGET}[map]\n' + "\n".join(lines)
+        (tmp_path / f"{source}.toml").write_text(text)
+    files = ",".join(str(tmp_path / f"{source}.toml") for source in maps)
+    words = ["--data", f"{blocks},{land}", "--label-maps", files, "--lr", "0.01", "--epochs", "8"]
+    trainer = train(options(*words))
+    other = trainer.state.history[-1]["others"]["land"]
+    assert set(other["iou"]) == {"car", "road/grass"}
+    assert other["miou"] > 0.5
+    assert trainer.spec.trained_on["dataset"] == "blocks + land"
+    assert trainer.spec.trained_on["images"] == 24
