@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "logit_math.h"
 #include "row_kernels.h"
 
 #ifdef __AVX2__
@@ -31,27 +32,6 @@ static inline Floats load_floats(const float* from) {
   Floats values;
   std::memcpy(&values, from, sizeof values);
   return values;
-}
-
-static inline Floats all(float value) { return value - Floats{}; }
-
-// e to the power of x for x <= 0: 2^n * p(f) with |f| <= 0.5; the polynomial is Cephes' expf.
-// Relative error below 2e-7, far under the 1 / 255 that a confidence resolves.
-static inline Floats exp_negative(Floats x) {
-  x = x < all(-87.0f) ? all(-87.0f) : x;
-  const Floats magic = all(12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number
-  const Floats shifted = x * all(1.44269504f) + magic;
-  const Floats n = shifted - magic;
-  const Floats f = x - n * all(0.693359375f) + n * all(2.12194440e-4f);
-  Floats p = all(1.9875691500e-4f);
-  p = p * f + all(1.3981999507e-3f);
-  p = p * f + all(8.3334519073e-3f);
-  p = p * f + all(4.1665795894e-2f);
-  p = p * f + all(1.6666665459e-1f);
-  p = p * f + all(5.0000001201e-1f);
-  p = p * f * f + f + all(1.0f);
-  const Ints exponent = (reinterpret_cast<Ints>(shifted) - 0x4B400000 + 127) << 23;
-  return p * reinterpret_cast<Floats>(exponent);
 }
 
 // Running argmax over STRIP columns; a later class must be strictly larger.
@@ -104,7 +84,7 @@ static void argmax_row(LogitRow row, int width, uint8_t* winners) {
 static inline __m256 lerp_window(__m256 window, __m256i left, __m256i right, __m256 weight) {
   const __m256 from = _mm256_permutevar8x32_ps(window, left);
   const __m256 to = _mm256_permutevar8x32_ps(window, right);
-  return from + weight * (to - from);
+  return lerp(from, to, weight);
 }
 
 static inline __m256i load_order(const int32_t* from) {
@@ -133,8 +113,8 @@ static inline void widen_any(const float* top_row, const float* bottom_row, cons
     const int right = columns.base[x / WINDOW] + columns.right[x];
     const float left_step = bottom_row[left] - top_row[left];
     const float right_step = bottom_row[right] - top_row[right];
-    top[x] = top_row[left] + columns.weight[x] * (top_row[right] - top_row[left]);
-    step[x] = left_step + columns.weight[x] * (right_step - left_step);
+    top[x] = lerp(top_row[left], top_row[right], columns.weight[x]);
+    step[x] = lerp(left_step, right_step, columns.weight[x]);
   }
 }
 
@@ -156,8 +136,8 @@ static inline void store_confidence(const Leader& leader, int classes, Value val
   alignas(64) float scaled[STRIP];
   for (int k = 0; k < VECTORS; ++k) {
     Floats sum = Floats{};
-    for (int c = 0; c < classes; ++c) sum += exp_negative(value(c, k) - leader.best[k]);
-    const Floats share = all(255.0f) / sum + all(0.5f);
+    for (int c = 0; c < classes; ++c) sum += exp_negative<Floats, Ints>(value(c, k) - leader.best[k]);
+    const Floats share = all<Floats>(255.0f) / sum + all<Floats>(0.5f);
     std::memcpy(scaled + k * LANES, &share, sizeof share);
   }
   for (int i = 0; i < STRIP; ++i) {
@@ -170,7 +150,7 @@ static void argmax_block(const float* top, const float* step, float weight, int 
   for (int x = 0; x < BLOCK; x += STRIP) {
     const auto value = [=](int c, int k) {
       const int at = c * BLOCK + x + k * LANES;
-      return load_floats(top + at) + all(weight) * load_floats(step + at);
+      return load_floats(top + at) + all<Floats>(weight) * load_floats(step + at);
     };
     Leader leader;
     leader.run(classes, value);
