@@ -37,14 +37,14 @@ class CudaKernels:
                 "pip install roadseg --no-binary roadseg -C cmake.define.ROADSEG_CUDA=ON"
             )
         loaded = ctypes.CDLL(str(library))
-        self._error = loaded.roadseg_cuda_error
-        self._error.argtypes, self._error.restype = [_INT], ctypes.c_char_p
         self._preprocess = loaded.roadseg_cuda_preprocess
+        self._preprocess.restype = ctypes.c_char_p
         self._preprocess.argtypes = [
             *(_POINTER, _INT, _INT, _INT, _LONG),
             *(_POINTER, _INT, _INT, _POINTER),
         ]
         self._decode = loaded.roadseg_cuda_decode
+        self._decode.restype = ctypes.c_char_p
         self._decode.argtypes = [
             *(_POINTER, _INT, _INT, _INT),
             *(_POINTER, _INT, _INT, _LONG, _POINTER, _POINTER),
@@ -75,7 +75,7 @@ class CudaKernels:
         if abs(row_stride) < width * BYTES_A_PIXEL[format]:
             raise ValueError(f"frame: rows of {width} pixels overlap with row_stride {row_stride}")
         code = FORMATS[format]
-        self._check(
+        _check_launch(
             self._preprocess(
                 *(pixels, code, width, height, row_stride, out, out_width, out_height, stream)
             )
@@ -107,16 +107,17 @@ class CudaKernels:
             raise ValueError(f"logits: 2 to {MAX_CLASSES} classes can be decoded, not {classes}")
         if abs(mask_stride) < mask_width:
             raise ValueError(f"mask: rows of {mask_width} overlap with mask_stride {mask_stride}")
-        self._check(
+        _check_launch(
             self._decode(
                 *(logits, classes, height, width),
                 *(mask, mask_width, mask_height, mask_stride, confidence, stream),
             )
         )
 
-    def _check(self, code: int) -> None:
-        if code:
-            raise SourceError(f"CUDA error {code}: {self._error(code).decode()}")
+
+def _check_launch(failure: bytes | None) -> None:
+    if failure:
+        raise SourceError(f"CUDA: {failure.decode()}")
 
 
 def _check_extents(name: str, width: int, height: int) -> None:

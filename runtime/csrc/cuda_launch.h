@@ -23,5 +23,10 @@ cudaError_t launch(void (*kernel)(Parameters...), int columns, int rows, void* s
   return cudaLaunchKernelEx(&config, kernel, arguments...);
 }
 
+// What the C functions return: null when the launch was done.
+inline const char* words_of(cudaError_t code) {
+  return code == cudaSuccess ? nullptr : cudaGetErrorString(code);
+}
+
 }  // namespace roadseg
 #endif

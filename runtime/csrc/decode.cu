@@ -74,7 +74,7 @@ ROADSEG_INLINE void store(const uint8_t (&values)[ROWS][COLUMNS], Plane plane, i
 
 }  // namespace
 
-// At most 80 registers (6 blocks of 128 threads on a multiprocessor) without spilling.
+// At most 80 registers: 6 blocks of 128 threads live on a multiprocessor at once.
 // Rows start at -lead, so that with whole ratios a thread's rows share their logits.
 template <bool CONFIDENT>
 __global__ void __launch_bounds__(128, 6)
@@ -142,12 +142,14 @@ cudaError_t launch_decode(const Logits& logits, Plane mask, Plane confidence, in
 
 }  // namespace roadseg
 
-// All pointers are the device's, or mapped; confidence may be null. Returns a cudaError_t.
-ROADSEG_EXPORT int roadseg_cuda_decode(const float* logits, int classes, int height, int width,
-                                       uint8_t* mask, int mask_width, int mask_height,
-                                       int64_t mask_stride, uint8_t* confidence, void* stream) {
-  return roadseg::launch_decode({logits, classes, height, width}, {mask, mask_stride},
-                                {confidence, mask_stride}, mask_width, mask_height, stream);
+// All pointers are the device's, or mapped; confidence may be null. Returns null, or what failed.
+ROADSEG_EXPORT const char* roadseg_cuda_decode(const float* logits, int classes, int height,
+                                               int width, uint8_t* mask, int mask_width,
+                                               int mask_height, int64_t mask_stride,
+                                               uint8_t* confidence, void* stream) {
+  return roadseg::words_of(roadseg::launch_decode({logits, classes, height, width},
+                                                  {mask, mask_stride}, {confidence, mask_stride},
+                                                  mask_width, mask_height, stream));
 }
 
 namespace roadseg {

@@ -96,6 +96,7 @@ ROADSEG_INLINE void store(const uint8_t (&rgb)[3 * PIXELS], int pixels, uint8_t*
 
 }  // namespace
 
+// At most 56 registers: 9 blocks of 128 threads live on a multiprocessor at once.
 template <Format FORMAT, bool ALIGNED>
 __global__ void __launch_bounds__(128)
     preprocess_kernel(Picture picture, uint8_t* out, int width, int height) {
@@ -114,13 +115,12 @@ __global__ void __launch_bounds__(128)
 
 #ifdef __CUDACC_RTC__
 // NVRTC makes what is named.
-#define ROADSEG_MAKE(FORMAT)                                                                  \
-  template __global__ void preprocess_kernel<FORMAT, false>(Picture, uint8_t*, int, int);     \
-  template __global__ void preprocess_kernel<FORMAT, true>(Picture, uint8_t*, int, int);
-ROADSEG_MAKE(Format::RGB)
-ROADSEG_MAKE(Format::BGR)
-ROADSEG_MAKE(Format::NV12)
-ROADSEG_MAKE(Format::YUYV)
+template __global__ void preprocess_kernel<Format::RGB, true>(Picture, uint8_t*, int, int);
+template __global__ void preprocess_kernel<Format::BGR, true>(Picture, uint8_t*, int, int);
+template __global__ void preprocess_kernel<Format::NV12, true>(Picture, uint8_t*, int, int);
+template __global__ void preprocess_kernel<Format::NV12, false>(Picture, uint8_t*, int, int);
+template __global__ void preprocess_kernel<Format::YUYV, true>(Picture, uint8_t*, int, int);
+template __global__ void preprocess_kernel<Format::YUYV, false>(Picture, uint8_t*, int, int);
 #else
 
 namespace {
@@ -129,8 +129,10 @@ template <Format FORMAT>
 cudaError_t launch_format(const Picture& picture, uint8_t* out, int width, int height,
                           void* stream) {
   constexpr int WORD = FORMAT == Format::YUYV ? 4 : FORMAT == Format::NV12 ? 2 : 1;
-  const bool aligned = is_aligned(picture.pixels, WORD) && picture.row_stride % WORD == 0;
-  auto* kernel = aligned ? preprocess_kernel<FORMAT, true> : preprocess_kernel<FORMAT, false>;
+  auto* kernel = preprocess_kernel<FORMAT, WORD == 1>;
+  if (is_aligned(picture.pixels, WORD) && picture.row_stride % WORD == 0) {
+    kernel = preprocess_kernel<FORMAT, true>;
+  }
   return launch(kernel, (width + PIXELS - 1) / PIXELS, height, stream, picture, out, width, height);
 }
 
@@ -153,13 +155,14 @@ cudaError_t launch_preprocess(const Picture& picture, uint8_t* out, int width, i
 
 }  // namespace roadseg
 
-// All pointers are the device's, or mapped; format is a roadseg::Format. Returns a cudaError_t.
-ROADSEG_EXPORT int roadseg_cuda_preprocess(const uint8_t* pixels, int format, int width, int height,
-                                           int64_t row_stride, uint8_t* out, int out_width,
-                                           int out_height, void* stream) {
+// All pointers are the device's, or mapped; format is a roadseg::Format. Returns null, or what failed.
+ROADSEG_EXPORT const char* roadseg_cuda_preprocess(const uint8_t* pixels, int format, int width,
+                                                   int height, int64_t row_stride, uint8_t* out,
+                                                   int out_width, int out_height, void* stream) {
   const roadseg::Picture picture{pixels, row_stride, width, height,
                                  static_cast<roadseg::Format>(format)};
-  return roadseg::launch_preprocess(picture, out, out_width, out_height, stream);
+  return roadseg::words_of(
+      roadseg::launch_preprocess(picture, out, out_width, out_height, stream));
 }
 
 namespace roadseg {

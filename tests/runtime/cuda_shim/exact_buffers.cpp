@@ -5,17 +5,17 @@
 #include <cstdlib>
 #include <vector>
 
-extern "C" int roadseg_cuda_preprocess(const uint8_t*, int, int, int, int64_t, uint8_t*, int, int,
-                                       void*);
-extern "C" int roadseg_cuda_decode(const float*, int, int, int, uint8_t*, int, int, int64_t,
-                                   uint8_t*, void*);
+extern "C" const char* roadseg_cuda_preprocess(const uint8_t*, int, int, int, int64_t, uint8_t*,
+                                               int, int, void*);
+extern "C" const char* roadseg_cuda_decode(const float*, int, int, int, uint8_t*, int, int, int64_t,
+                                           uint8_t*, void*);
 
 namespace {
 
 int launches = 0;
 
-void launched(int code) {
-  if (code) std::exit(1);
+void launched(const char* failure) {
+  if (failure) std::exit(1);
   ++launches;
 }
 
