@@ -26,7 +26,7 @@ ROADSEG_INLINE AxisPoint axis_point(int i, int source, int size) {
 }
 
 ROADSEG_INLINE float axis_weight(AxisPoint point, int size) {
-  return static_cast<float>(point.remainder) / static_cast<float>(2 * size);
+  return divide(static_cast<float>(point.remainder), static_cast<float>(2 * size));
 }
 
 // Rounded to Q15, and below 1.

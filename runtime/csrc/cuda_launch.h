@@ -4,8 +4,6 @@
 #ifndef __CUDACC_RTC__
 #include <cuda_runtime.h>
 
-#define ROADSEG_EXPORT extern "C" __attribute__((visibility("default")))
-
 namespace roadseg {
 
 constexpr int BLOCK_WIDTH = 32;  // a warp works on one row, so that it reads and writes side by side

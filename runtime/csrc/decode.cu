@@ -3,6 +3,7 @@
 // A thread makes two columns of four rows. The rows mostly lie between the same two rows of
 // logits, so the four logits around a column are read once for all of them and kept in registers.
 #include "axis_math.h"
+#include "cuda_kernels.h"
 #include "cuda_launch.h"
 #include "logit_math.h"
 #include "views.h"
@@ -122,11 +123,17 @@ __global__ void __launch_bounds__(128, 6)
   }
 }
 
+}  // namespace roadseg
+
 #ifdef __CUDACC_RTC__
 // NVRTC makes what is named.
+namespace roadseg {
 template __global__ void decode_kernel<false>(Logits, Plane, Plane, int, int, int);
 template __global__ void decode_kernel<true>(Logits, Plane, Plane, int, int, int);
+}  // namespace roadseg
 #else
+
+namespace roadseg {
 
 namespace {
 
@@ -142,17 +149,12 @@ cudaError_t launch_decode(const Logits& logits, Plane mask, Plane confidence, in
 
 }  // namespace roadseg
 
-// All pointers are the device's, or mapped; confidence may be null. Returns null, or what failed.
-ROADSEG_EXPORT const char* roadseg_cuda_decode(const float* logits, int classes, int height,
-                                               int width, uint8_t* mask, int mask_width,
-                                               int mask_height, int64_t mask_stride,
-                                               uint8_t* confidence, void* stream) {
+const char* roadseg_cuda_decode(const float* logits, int classes, int height, int width,
+                                uint8_t* mask, int mask_width, int mask_height,
+                                int64_t mask_stride, uint8_t* confidence, void* stream) {
   return roadseg::words_of(roadseg::launch_decode({logits, classes, height, width},
                                                   {mask, mask_stride}, {confidence, mask_stride},
                                                   mask_width, mask_height, stream));
 }
 
-namespace roadseg {
 #endif
-
-}  // namespace roadseg

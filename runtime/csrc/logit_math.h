@@ -1,31 +1,12 @@
 // The arithmetic of single logits, shared by every build of the kernels (each CPU level, CUDA).
 //
-// F is float or a vector of floats. A product is never fused with the sum that follows: the CPU
-// is compiled with -ffp-contract=off, CUDA multiplies with a function that forbids it. So all
-// builds give the same bits.
+// F is float or a vector of floats. Products are rounded before they are added, so all builds give
+// the same bits.
 #pragma once
 
 #include "portable.h"
 
 namespace roadseg {
-
-template <class F>
-ROADSEG_INLINE F multiply(F a, F b) {
-#ifdef __CUDA_ARCH__
-  return __fmul_rn(a, b);
-#else
-  return a * b;
-#endif
-}
-
-// Both are rounded as IEEE 754 says also when a build asks for fast division.
-ROADSEG_INLINE float divide(float a, float b) {
-#ifdef __CUDA_ARCH__
-  return __fdiv_rn(a, b);
-#else
-  return a / b;
-#endif
-}
 
 template <class F>
 ROADSEG_INLINE F all(float value) {

@@ -23,3 +23,27 @@ typedef unsigned long long uint64_t;
 #else
 #define ROADSEG_INLINE static inline
 #endif
+
+namespace roadseg {
+
+// A product that is never fused with the sum that follows: the CPU's kernels are compiled with
+// -ffp-contract=off, and CUDA has a function that forbids it.
+template <class F>
+ROADSEG_INLINE F multiply(F a, F b) {
+#ifdef __CUDA_ARCH__
+  return __fmul_rn(a, b);
+#else
+  return a * b;
+#endif
+}
+
+// Rounded as IEEE 754 says also when a build asks for fast division.
+ROADSEG_INLINE float divide(float a, float b) {
+#ifdef __CUDA_ARCH__
+  return __fdiv_rn(a, b);
+#else
+  return a / b;
+#endif
+}
+
+}  // namespace roadseg

@@ -3,6 +3,7 @@
 // A thread makes four pixels of a row: twelve bytes, three words where the output is aligned.
 // Neighbouring threads read neighbouring source pixels, which the L1 cache holds for all of them.
 #include "axis_math.h"
+#include "cuda_kernels.h"
 #include "cuda_launch.h"
 #include "pixel_math.h"
 #include "views.h"
@@ -113,15 +114,21 @@ __global__ void __launch_bounds__(128)
   store(rgb, width - x, out + (static_cast<int64_t>(y) * width + x) * 3);
 }
 
+}  // namespace roadseg
+
 #ifdef __CUDACC_RTC__
 // NVRTC makes what is named.
+namespace roadseg {
 template __global__ void preprocess_kernel<Format::RGB, true>(Picture, uint8_t*, int, int);
 template __global__ void preprocess_kernel<Format::BGR, true>(Picture, uint8_t*, int, int);
 template __global__ void preprocess_kernel<Format::NV12, true>(Picture, uint8_t*, int, int);
 template __global__ void preprocess_kernel<Format::NV12, false>(Picture, uint8_t*, int, int);
 template __global__ void preprocess_kernel<Format::YUYV, true>(Picture, uint8_t*, int, int);
 template __global__ void preprocess_kernel<Format::YUYV, false>(Picture, uint8_t*, int, int);
+}  // namespace roadseg
 #else
+
+namespace roadseg {
 
 namespace {
 
@@ -155,17 +162,13 @@ cudaError_t launch_preprocess(const Picture& picture, uint8_t* out, int width, i
 
 }  // namespace roadseg
 
-// All pointers are the device's, or mapped; format is a roadseg::Format. Returns null, or what failed.
-ROADSEG_EXPORT const char* roadseg_cuda_preprocess(const uint8_t* pixels, int format, int width,
-                                                   int height, int64_t row_stride, uint8_t* out,
-                                                   int out_width, int out_height, void* stream) {
+const char* roadseg_cuda_preprocess(const uint8_t* pixels, int format, int width, int height,
+                                    int64_t row_stride, uint8_t* out, int out_width,
+                                    int out_height, void* stream) {
   const roadseg::Picture picture{pixels, row_stride, width, height,
                                  static_cast<roadseg::Format>(format)};
   return roadseg::words_of(
       roadseg::launch_preprocess(picture, out, out_width, out_height, stream));
 }
 
-namespace roadseg {
 #endif
-
-}  // namespace roadseg

@@ -5,10 +5,7 @@
 #include <cstdlib>
 #include <vector>
 
-extern "C" const char* roadseg_cuda_preprocess(const uint8_t*, int, int, int, int64_t, uint8_t*,
-                                               int, int, void*);
-extern "C" const char* roadseg_cuda_decode(const float*, int, int, int, uint8_t*, int, int, int64_t,
-                                           uint8_t*, void*);
+#include "cuda_kernels.h"
 
 namespace {
 
