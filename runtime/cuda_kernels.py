@@ -33,8 +33,8 @@ class CudaKernels:
         """Load the library; raises UsageError when it is not there."""
         if not library.exists():
             raise UsageError(
-                "roadseg was built without its CUDA kernels; on a machine with nvcc: "
-                "pip install roadseg --no-binary roadseg -C cmake.define.ROADSEG_CUDA=ON"
+                "roadseg was built without its CUDA kernels; in its checkout, with nvcc: "
+                "pip install . -C cmake.define.ROADSEG_CUDA=ON"
             )
         loaded = ctypes.CDLL(str(library))
         self._preprocess = loaded.roadseg_cuda_preprocess
