@@ -1,7 +1,6 @@
 #include "axis.h"
 
-#include <algorithm>
-#include <cmath>
+#include "axis_math.h"
 
 namespace roadseg {
 
@@ -11,13 +10,11 @@ bool Axis::prepare(int source_size, int new_size) {
   index.resize(new_size);
   weight.resize(new_size);
   weight_q15.resize(new_size);
-  const double scale = static_cast<double>(source_size) / new_size;
   for (int i = 0; i < new_size; ++i) {
-    const double position = std::clamp((i + 0.5) * scale - 0.5, 0.0, source_size - 1.0);
-    index[i] = static_cast<int32_t>(position);
-    const double fraction = position - index[i];
-    weight[i] = static_cast<float>(fraction);
-    weight_q15[i] = static_cast<int16_t>(std::min(std::lround(fraction * 32768), 32767L));
+    const AxisPoint point = axis_point<int64_t>(i, source_size, new_size);
+    index[i] = point.index;
+    weight[i] = axis_weight(point, new_size);
+    weight_q15[i] = axis_weight_q15<uint64_t>(point, new_size);
   }
   return true;
 }

@@ -11,8 +11,6 @@ namespace roadseg {
 
 namespace {
 
-constexpr int MIXED = -1;
-
 int rounded_up(int value, int step) { return (value + step - 1) / step * step; }
 
 // The tables of Columns for a whole row, padded to full blocks by repeating the last column.
@@ -50,46 +48,65 @@ class ColumnTables {
   bool narrow_ = false;
 };
 
-// The last two logit rows and their argmax. The rows are copied side by side: in the tensor those
+// The last two logit rows and their winners. The rows are copied side by side: in the tensor those
 // of the classes are often a large power of two apart, and would evict each other from the cache.
 class LogitRows {
  public:
   void start(const RowKernels& rows, const Logits& logits) {
     rows_ = &rows;
     logits_ = &logits;
-    stride_ = std::max(logits.width, WINDOW);
+    stride_ = rounded_up(logits.width, BLOCK);
     for (Held& held : held_) {
       held.y = -1;
       held.values.resize(static_cast<size_t>(logits.classes) * stride_);
-      held.winners.resize(logits.width);
+      held.ids.resize(stride_);
+      held.margins.resize(stride_);
     }
+    common_.resize(stride_);
   }
 
-  // Valid until a row of the same parity is asked for, as are its winners.
+  // Valid until a row of the same parity is asked for.
   LogitRow row(int y) {
     Held& held = held_[y % 2];
-    const LogitRow row{held.values.data(), stride_, logits_->classes};
-    if (held.y != y) {
-      copy(y, held.values.data());
-      rows_->argmax_row(row, logits_->width, held.winners.data());
-      held.y = y;
-    }
-    return row;
+    if (held.y != y) copy(y, held.values.data());
+    held.has_winners &= held.y == y;
+    held.y = y;
+    return {held.values.data(), stride_, logits_->classes};
   }
-  const uint8_t* winners(int y) const { return held_[y % 2].winners.data(); }
+
+  // The class that wins at each logit of both rows, or MIXED; valid until asked for again.
+  const uint8_t* common(int top, int bottom) {
+    rows_->common_row(winners(top), winners(bottom), logits_->width, common_.data());
+    return common_.data();
+  }
 
  private:
   struct Held {
     int y;
+    bool has_winners;
+    float peak;
     std::vector<float> values;
-    std::vector<uint8_t> winners;
+    std::vector<int32_t> ids;
+    std::vector<float> margins;
   };
+
+  RowWinners winners(int y) {
+    Held& held = held_[y % 2];
+    RowWinners found{held.ids.data(), held.margins.data(), held.peak};
+    if (!held.has_winners) {
+      rows_->argmax_row(row(y), logits_->width, found);
+      held.peak = found.peak;
+      held.has_winners = true;
+    }
+    return found;
+  }
 
   void copy(int y, float* to) const {
     const int64_t plane = static_cast<int64_t>(logits_->height) * logits_->width;
     const float* from = logits_->values + static_cast<int64_t>(y) * logits_->width;
-    for (int c = 0; c < logits_->classes; ++c) {
-      std::memcpy(to + c * stride_, from + c * plane, sizeof(float) * logits_->width);
+    for (int c = 0; c < logits_->classes; ++c, from += plane, to += stride_) {
+      std::copy_n(from, logits_->width, to);
+      std::fill(to + logits_->width, to + stride_, 0.0f);
     }
   }
 
@@ -97,6 +114,7 @@ class LogitRows {
   const Logits* logits_ = nullptr;
   int64_t stride_ = 0;
   Held held_[2];
+  std::vector<uint8_t> common_;
 };
 
 struct Workspace {
@@ -105,13 +123,12 @@ struct Workspace {
   LogitRows logits;
 };
 
-// The class that wins at every logit from first to last of both rows, or MIXED.
-int common_winner(const uint8_t* top, const uint8_t* bottom, int first, int last) {
-  const uint8_t winner = top[first];
-  for (int x = first; x <= last; ++x) {
-    if (top[x] != winner || bottom[x] != winner) return MIXED;
+// The class that wins from first to last, or MIXED.
+uint8_t block_winner(const uint8_t* common, int first, int last) {
+  for (int x = first + 1; x <= last; ++x) {
+    if (common[x] != common[first]) return MIXED;
   }
-  return winner;
+  return common[first];
 }
 
 // Output rows from begin to end lie between the same two logit rows.
@@ -136,15 +153,13 @@ void decode_block(const RowKernels& rows, const Workspace& work, const Band& ban
   }
 }
 
+// common: the winners of the band's two rows; null when every pixel is to be computed.
 void decode_band(const RowKernels& rows, const Workspace& work, const Band& band,
-                 const uint8_t* top, const uint8_t* bottom, Plane mask, Plane confidence,
-                 int width) {
+                 const uint8_t* common, Plane mask, Plane confidence, int width) {
   for (int x = 0; x < width; x += BLOCK) {
     const int n = std::min(BLOCK, width - x);
-    // A class that is largest at all corners is largest between them: no need to interpolate.
-    const int winner =
-        confidence.pixels ? MIXED
-                          : common_winner(top, bottom, work.columns.first(x), work.columns.last(x));
+    const uint8_t winner =
+        common ? block_winner(common, work.columns.first(x), work.columns.last(x)) : MIXED;
     if (winner == MIXED) {
       decode_block(rows, work, band, x, n, mask, confidence);
       continue;
@@ -168,8 +183,8 @@ void decode(const Logits& logits, Plane mask, Plane confidence, int width, int h
     const int bottom = work.rows.next(begin);
     for (end = begin + 1; end < height && work.rows.index[end] == top;) ++end;
     const Band band{begin, end, work.logits.row(top), work.logits.row(bottom)};
-    decode_band(rows, work, band, work.logits.winners(top), work.logits.winners(bottom), mask,
-                confidence, width);
+    const uint8_t* common = confidence.pixels ? nullptr : work.logits.common(top, bottom);
+    decode_band(rows, work, band, common, mask, confidence, width);
   }
 }
 

@@ -1,22 +1,9 @@
 // Low-resolution logits to a mask of any size; the upsampled logits never exist as a whole.
 #pragma once
 
-#include <cstdint>
+#include "views.h"
 
 namespace roadseg {
-
-// (classes, height, width), contiguous; 2 to MAX_CLASSES classes.
-struct Logits {
-  const float* values;
-  int classes;
-  int height;
-  int width;
-};
-
-struct Plane {
-  uint8_t* pixels;  // null: not wanted
-  int64_t row_stride;
-};
 
 // Bilinear (half-pixel centres), then the first of the largest.
 // confidence: round(255 * softmax of the winning class).

@@ -1,9 +1,12 @@
 // Inner loops of decode, in the compiler's vector types: one source for every vector length.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
+#include "logit_math.h"
 #include "row_kernels.h"
 
 #ifdef __AVX2__
@@ -27,31 +30,33 @@ static_assert(BLOCK % STRIP == 0);
 typedef float Floats __attribute__((vector_size(VECTOR_BYTES)));
 typedef int32_t Ints __attribute__((vector_size(VECTOR_BYTES)));
 
-static inline Floats load_floats(const float* from) {
-  Floats values;
+template <class Vector>
+static inline Vector load(const void* from) {
+  Vector values;
   std::memcpy(&values, from, sizeof values);
   return values;
 }
 
-static inline Floats all(float value) { return value - Floats{}; }
+template <class Vector>
+static inline void store(Vector values, void* to) {
+  std::memcpy(to, &values, sizeof values);
+}
 
-// e to the power of x for x <= 0: 2^n * p(f) with |f| <= 0.5; the polynomial is Cephes' expf.
-// Relative error below 2e-7, far under the 1 / 255 that a confidence resolves.
-static inline Floats exp_negative(Floats x) {
-  x = x < all(-87.0f) ? all(-87.0f) : x;
-  const Floats magic = all(12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number
-  const Floats shifted = x * all(1.44269504f) + magic;
-  const Floats n = shifted - magic;
-  const Floats f = x - n * all(0.693359375f) + n * all(2.12194440e-4f);
-  Floats p = all(1.9875691500e-4f);
-  p = p * f + all(1.3981999507e-3f);
-  p = p * f + all(8.3334519073e-3f);
-  p = p * f + all(4.1665795894e-2f);
-  p = p * f + all(1.6666665459e-1f);
-  p = p * f + all(5.0000001201e-1f);
-  p = p * f * f + f + all(1.0f);
-  const Ints exponent = (reinterpret_cast<Ints>(shifted) - 0x4B400000 + 127) << 23;
-  return p * reinterpret_cast<Floats>(exponent);
+static inline Floats load_floats(const float* from) { return load<Floats>(from); }
+
+// The lowest byte of each lane.
+template <int N>
+static inline void store_bytes(const Ints (&values)[N], uint8_t* to) {
+#ifdef __AVX512F__
+  for (int k = 0; k < N; ++k) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + k * LANES),
+                     _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(values[k])));
+  }
+#else
+  alignas(64) int32_t lanes[N * LANES];
+  std::memcpy(lanes, values, sizeof lanes);
+  for (int i = 0; i < N * LANES; ++i) to[i] = static_cast<uint8_t>(lanes[i]);
+#endif
 }
 
 // Running argmax over STRIP columns; a later class must be strictly larger.
@@ -74,54 +79,100 @@ struct Leader {
       }
     }
   }
-
-  inline void store(uint8_t* winners) const {
-    alignas(64) int32_t ids[STRIP];
-    std::memcpy(ids, id, sizeof ids);
-    for (int i = 0; i < STRIP; ++i) winners[i] = static_cast<uint8_t>(ids[i]);
-  }
 };
 
-static void argmax_row(LogitRow row, int width, uint8_t* winners) {
-  int x = 0;
-  for (; x + STRIP <= width; x += STRIP) {
-    Leader leader;
-    leader.run(row.classes, [&](int c, int k) {
-      return load_floats(row.values + c * row.class_stride + x + k * LANES);
-    });
-    leader.store(winners + x);
-  }
-  for (; x < width; ++x) {
-    int best = 0;
+// One instruction each, which compilers do not find in a > b ? a : b, because of NaN and -0.
+#if defined(__AVX512F__)
+static inline Floats larger_of(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+static inline Floats smaller_of(Floats a, Floats b) { return _mm512_min_ps(a, b); }
+#elif defined(__AVX2__)
+static inline Floats larger_of(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+static inline Floats smaller_of(Floats a, Floats b) { return _mm256_min_ps(a, b); }
+#else
+static inline Floats larger_of(Floats a, Floats b) { return a > b ? a : b; }
+static inline Floats smaller_of(Floats a, Floats b) { return a < b ? a : b; }
+#endif
+
+static void argmax_row(LogitRow row, int width, RowWinners& out) {
+  Floats highest = load_floats(row.values), lowest = highest;
+  for (int x = 0; x < width; x += LANES) {
+    Floats best = load_floats(row.values + x);
+    Floats second = all<Floats>(-std::numeric_limits<float>::infinity());
+    Ints id = Ints{};
+    lowest = smaller_of(lowest, best);
     for (int c = 1; c < row.classes; ++c) {
-      if (row.values[c * row.class_stride + x] > row.values[best * row.class_stride + x]) best = c;
+      const Floats candidate = load_floats(row.values + c * row.class_stride + x);
+      const Ints larger = candidate > best;
+      lowest = smaller_of(lowest, candidate);
+      second = larger_of(second, smaller_of(best, candidate));
+      best = larger ? candidate : best;
+      id = larger ? Ints{} + c : id;
     }
-    winners[x] = static_cast<uint8_t>(best);
+    highest = larger_of(highest, best);
+    store(best - second, out.margins + x);
+    store(id, out.ids + x);
+  }
+  const Floats peaks = larger_of(highest, -lowest);
+  out.peak = 0;
+  for (int i = 0; i < LANES; ++i) out.peak = std::max(out.peak, peaks[i]);
+}
+
+// A class that leads at all four corners leads between them. What is computed there is off by
+// 20 roundings of the largest logit at most, so both classes by 40 * 2^-24; 2^-18 is more.
+static void common_row(const RowWinners& top, const RowWinners& bottom, int width, uint8_t* ids) {
+  const Floats least = all<Floats>(std::max(top.peak, bottom.peak) * 0x1p-18f);
+  for (int x = 0; x < width; x += LANES) {
+    const Ints winner = load<Ints>(top.ids + x);
+    const Ints sure = (winner == load<Ints>(bottom.ids + x)) &
+                      (load_floats(top.margins + x) > least) &
+                      (load_floats(bottom.margins + x) > least);
+    const Ints common[] = {sure ? winner : Ints{} + MIXED};
+    store_bytes(common, ids + x);
   }
 }
+
+#if defined(__AVX512F__)
+// LANES columns come from two windows, one after the other.
+static inline Floats load_windows(const float* row, const int32_t* base) {
+  const __m512d low = _mm512_castpd256_pd512(load<__m256d>(row + base[0]));
+  return _mm512_castpd_ps(_mm512_insertf64x4(low, load<__m256d>(row + base[1]), 1));
+}
+
+static inline Ints load_order(const int32_t* from) {
+  const Ints second = {0, 0, 0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 8};
+  return load<Ints>(from) + second;
+}
+
+static inline Floats permuted(Floats windows, Ints order) {
+  return _mm512_permutexvar_ps(reinterpret_cast<__m512i>(order), windows);
+}
+#elif defined(__AVX2__)
+static inline Floats load_windows(const float* row, const int32_t* base) {
+  return load_floats(row + base[0]);
+}
+
+static inline Ints load_order(const int32_t* from) { return load<Ints>(from); }
+
+static inline Floats permuted(Floats windows, Ints order) {
+  return _mm256_permutevar8x32_ps(windows, reinterpret_cast<__m256i>(order));
+}
+#endif
 
 #ifdef __AVX2__
-static inline __m256 lerp_window(__m256 window, __m256i left, __m256i right, __m256 weight) {
-  const __m256 from = _mm256_permutevar8x32_ps(window, left);
-  const __m256 to = _mm256_permutevar8x32_ps(window, right);
-  return from + weight * (to - from);
-}
-
-static inline __m256i load_order(const int32_t* from) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-}
-
-static inline void widen_narrow(const float* top_row, const float* bottom_row,
-                                const Columns& columns, float* top, float* step) {
-  for (int x = 0; x < BLOCK; x += WINDOW) {
-    const int base = columns.base[x / WINDOW];
-    const __m256i left = load_order(columns.left + x);
-    const __m256i right = load_order(columns.right + x);
-    const __m256 weight = _mm256_loadu_ps(columns.weight + x);
-    const __m256 values = _mm256_loadu_ps(top_row + base);
-    const __m256 steps = _mm256_loadu_ps(bottom_row + base) - values;
-    _mm256_storeu_ps(top + x, lerp_window(values, left, right, weight));
-    _mm256_storeu_ps(step + x, lerp_window(steps, left, right, weight));
+static void widen_narrow(LogitRow top_row, LogitRow bottom_row, Columns columns, float* top,
+                         float* step) {
+  for (int x = 0; x < BLOCK; x += LANES) {
+    const int32_t* base = columns.base + x / WINDOW;
+    const Ints left = load_order(columns.left + x);
+    const Ints right = load_order(columns.right + x);
+    const Floats weight = load_floats(columns.weight + x);
+    for (int c = 0; c < top_row.classes; ++c) {
+      const Floats upper = load_windows(top_row.values + c * top_row.class_stride, base);
+      const Floats lower = load_windows(bottom_row.values + c * bottom_row.class_stride, base);
+      const Floats down = lower - upper;
+      store(lerp(permuted(upper, left), permuted(upper, right), weight), top + c * BLOCK + x);
+      store(lerp(permuted(down, left), permuted(down, right), weight), step + c * BLOCK + x);
+    }
   }
 }
 #endif
@@ -133,20 +184,20 @@ static inline void widen_any(const float* top_row, const float* bottom_row, cons
     const int right = columns.base[x / WINDOW] + columns.right[x];
     const float left_step = bottom_row[left] - top_row[left];
     const float right_step = bottom_row[right] - top_row[right];
-    top[x] = top_row[left] + columns.weight[x] * (top_row[right] - top_row[left]);
-    step[x] = left_step + columns.weight[x] * (right_step - left_step);
+    top[x] = lerp(top_row[left], top_row[right], columns.weight[x]);
+    step[x] = lerp(left_step, right_step, columns.weight[x]);
   }
 }
 
 static void widen_block(LogitRow top_row, LogitRow bottom_row, Columns columns, float* top,
                         float* step) {
-  auto* widen = widen_any;
 #ifdef __AVX2__
-  if (columns.narrow) widen = widen_narrow;
+  if (columns.narrow) return widen_narrow(top_row, bottom_row, columns, top, step);
 #endif
   for (int c = 0; c < top_row.classes; ++c) {
-    widen(top_row.values + c * top_row.class_stride, bottom_row.values + c * top_row.class_stride,
-          columns, top + c * BLOCK, step + c * BLOCK);
+    widen_any(top_row.values + c * top_row.class_stride,
+              bottom_row.values + c * bottom_row.class_stride, columns, top + c * BLOCK,
+              step + c * BLOCK);
   }
 }
 
@@ -156,8 +207,8 @@ static inline void store_confidence(const Leader& leader, int classes, Value val
   alignas(64) float scaled[STRIP];
   for (int k = 0; k < VECTORS; ++k) {
     Floats sum = Floats{};
-    for (int c = 0; c < classes; ++c) sum += exp_negative(value(c, k) - leader.best[k]);
-    const Floats share = all(255.0f) / sum + all(0.5f);
+    for (int c = 0; c < classes; ++c) sum += exp_negative<Floats, Ints>(value(c, k) - leader.best[k]);
+    const Floats share = all<Floats>(255.0f) / sum + all<Floats>(0.5f);
     std::memcpy(scaled + k * LANES, &share, sizeof share);
   }
   for (int i = 0; i < STRIP; ++i) {
@@ -170,11 +221,11 @@ static void argmax_block(const float* top, const float* step, float weight, int 
   for (int x = 0; x < BLOCK; x += STRIP) {
     const auto value = [=](int c, int k) {
       const int at = c * BLOCK + x + k * LANES;
-      return load_floats(top + at) + all(weight) * load_floats(step + at);
+      return load_floats(top + at) + all<Floats>(weight) * load_floats(step + at);
     };
     Leader leader;
     leader.run(classes, value);
-    leader.store(winners + x);
+    store_bytes(leader.id, winners + x);
     if (confidence) store_confidence(leader, classes, value, confidence + x);
   }
 }

@@ -1,17 +1,9 @@
 // The arithmetic of single pixels, shared by every build of the kernels (each CPU level, CUDA).
 //
 // All of it is exact integer arithmetic, so all builds give the same bytes.
-// Functions are static: translation units are compiled for different CPUs, and a linker that
-// merged them could put instructions where the CPU does not have them.
 #pragma once
 
-#include <cstdint>
-
-#ifdef __CUDACC__
-#define ROADSEG_INLINE static __host__ __device__ __forceinline__
-#else
-#define ROADSEG_INLINE static inline
-#endif
+#include "portable.h"
 
 namespace roadseg {
 

@@ -20,6 +20,7 @@ extern const RowKernels ROADSEG_JOIN(ROADSEG_ISA, _kernels) = {
     blend_rows,
     resample_row,
     argmax_row,
+    common_row,
     widen_block,
     argmax_block,
     overlay_row,

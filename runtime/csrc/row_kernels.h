@@ -28,6 +28,17 @@ struct LogitRow {
   int classes;
 };
 
+// The class with the largest logit of each column of a row, the first of equals; by how much it
+// leads; and the largest magnitude of all logits of the row.
+struct RowWinners {
+  int32_t* ids;
+  float* margins;
+  float peak;
+};
+
+// Where no class is known to win.
+constexpr uint8_t MIXED = 255;
+
 struct RowKernels {
   const char* name;
 
@@ -43,8 +54,10 @@ struct RowKernels {
   void (*resample_row)(const int16_t* row, const int32_t* offset, const int16_t* weight, int width,
                        uint8_t* rgb);
 
-  // Decode. The class with the largest logit of each of `width` columns, the first of equals.
-  void (*argmax_row)(LogitRow row, int width, uint8_t* winners);
+  // Decode. Fills the winners of a row, up to the BLOCK in which `width` ends.
+  void (*argmax_row)(LogitRow row, int width, RowWinners& out);
+  // The class that wins between two rows whatever the weights and the rounding, or MIXED.
+  void (*common_row)(const RowWinners& top, const RowWinners& bottom, int width, uint8_t* ids);
   // BLOCK columns of two rows, resized horizontally: top and step (bottom - top), class by class.
   void (*widen_block)(LogitRow top_row, LogitRow bottom_row, Columns columns, float* top,
                       float* step);

@@ -143,6 +143,26 @@ def test_instruction_sets_agree_in_every_bit(logits_of: object) -> None:
         np.testing.assert_array_equal(one, outs[0])
 
 
+def near_ties(classes: int, size: tuple[int, int]) -> Logits:
+    """Class 1 is one rounding ahead of class 0 everywhere, far ahead of the others."""
+    logits = noise(classes, size) * np.float32(0.01)
+    logits[0] += 50
+    logits[1] = np.nextafter(logits[0], np.float32(np.inf))
+    return logits
+
+
+@pytest.mark.parametrize("logits_of", [noise, regions, near_ties])
+@pytest.mark.parametrize("classes", [2, 11, 32])
+def test_the_mask_is_the_same_with_confidence(classes: int, logits_of: object) -> None:
+    """Areas of one class are not computed pixel by pixel when only the mask is wanted."""
+    for size, mask_size in SIZES:
+        logits = logits_of(classes, size)  # type: ignore[operator]
+        alone, mask, confidence = np.empty((3, *mask_size[::-1]), np.uint8)
+        decode(logits, alone)
+        decode(logits, mask, confidence)
+        np.testing.assert_array_equal(alone, mask)
+
+
 def test_rows_may_be_padded_and_nothing_outside_is_written() -> None:
     logits = noise(7, (20, 12))
     room = np.full((2, 49, 130), 99, np.uint8)
