@@ -96,9 +96,9 @@ class Monitor:
         return {"captured": ledger.captured, **told, "under_way": under_way}
 
     def milliseconds(self) -> dict[str, list[float]]:
-        """Return p50, p90 and p99 of the age and of each stage."""
+        """Return p50, p90 and p99 of each stage and of the age."""
         ledger = self.pipeline.ledger
-        samples = {"age": ledger.age, **ledger.stages}
+        samples = {**ledger.stages, "age": ledger.age}
         return {
             name: [round(one.percentile(share), 2) for share in SHARES]
             for name, one in samples.items()

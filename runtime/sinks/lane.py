@@ -69,6 +69,7 @@ class ThreadLane(Lane):
     def __init__(self, sink: Sink, on_fault: Callable[[Lane], None]) -> None:
         super().__init__(sink)
         self._on_fault = on_fault
+        self._lock = threading.Lock()
         self._queue: Handover[Result] = Handover(1 if sink.pace is Pace.SPARE else QUEUE)
         self._thread = threading.Thread(target=self._run, name=f"sink {sink.name}", daemon=True)
         self._thread.start()
@@ -79,7 +80,7 @@ class ThreadLane(Lane):
             return False
         if self.tally.fault is None and self._queue.has_room():
             return True
-        self.tally.lost += 1
+        self._count_lost(1)
         return False
 
     def write(self, result: Result) -> None:
@@ -99,8 +100,12 @@ class ThreadLane(Lane):
             result.frame.release()
         super().close(0)
 
+    def _count_lost(self, frames: int) -> None:
+        with self._lock:  # both threads lose frames
+            self.tally.lost += frames
+
     def _lose(self, results: list[Result]) -> None:
-        self.tally.lost += len(results)
+        self._count_lost(len(results))
         for result in results:
             result.frame.release()
 
