@@ -8,6 +8,7 @@ import mmap
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,9 +99,7 @@ class RingWriter:
         self._slots = self._view((SLOTS,), SLOT, HEADER.itemsize, slot_bytes)
         start = HEADER.itemsize
         u8 = np.dtype(np.uint8)
-        self._masks = self._view(
-            (SLOTS, *self.shape), u8, start + SLOT.itemsize, slot_bytes
-        )
+        self._masks = self._view((SLOTS, *self.shape), u8, start + SLOT.itemsize, slot_bytes)
         self._frames = self._view((SLOTS, *self._pixels), u8, start + mask_end, slot_bytes)
         self._header[0] = (
             *(MAGIC, VERSION, HEADER.itemsize, SLOTS, SLOT.itemsize, slot_bytes),
@@ -124,10 +123,11 @@ class RingWriter:
             raise
 
     def _view(
-        self, shape: tuple[int, ...], kind: np.dtype[np.generic], start: int, stride: int
-    ) -> NDArray[np.generic]:
+        self, shape: tuple[int, ...], kind: np.dtype[Any], start: int, stride: int
+    ) -> NDArray[Any]:
         inner = np.empty(shape[1:], kind).strides
-        return np.ndarray(shape, kind, self._map, start, (stride, *inner))
+        array: NDArray[Any] = np.ndarray(shape, kind, self._map, start, (stride, *inner))
+        return array
 
     def fits(self, result: Result) -> bool:
         """Return whether a result has the sizes that the ring was made for."""

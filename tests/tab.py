@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-WAIT_S = 60.0
+WAIT_S = 40.0
 
 
 class Tab:
@@ -35,7 +35,16 @@ class Tab:
         words = f'exec "$@" 3<&{reads} 4>&{writes}'
         self._process = subprocess.Popen(
             [
-                *("sh", "-c", words, "sh", CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu"),
+                *(
+                    "bash",
+                    "-c",
+                    words,
+                    "bash",
+                    CHROMIUM,
+                    "--headless",
+                    "--no-sandbox",
+                    "--disable-gpu",
+                ),
                 *("--remote-debugging-pipe", "--disable-dev-shm-usage", "--hide-scrollbars"),
                 *("--disable-background-networking", f"--user-data-dir={folder / 'profile'}"),
             ],

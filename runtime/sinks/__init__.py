@@ -84,5 +84,6 @@ def _opened(
         yield RingSink(options.ring, len(classes), options.ring_frames)
     if options.serve and monitor:
         from roadseg.runtime.sinks.web import WebSink
+        from roadseg.runtime.web import Address
 
-        yield WebSink(options.serve, monitor, options.alpha)
+        yield WebSink(Address.parse(options.serve), monitor, options.alpha)

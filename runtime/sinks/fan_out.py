@@ -99,7 +99,9 @@ class FanOut:
             if tally.fault and tally.name not in self._told:
                 self._told.add(tally.name)
                 self._tell(f"{tally.name}: {_words(tally.fault)}")
-        lost = [f"{t.name} lost {t.lost} of {t.written + t.lost} frames" for t in self.tallies if t.lost]
+        lost = [
+            f"{t.name} lost {t.lost} of {t.written + t.lost} frames" for t in self.tallies if t.lost
+        ]
         return [f"wrote {lane.made}" for lane in self.lanes if lane.made] + lost
 
 

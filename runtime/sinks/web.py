@@ -14,9 +14,9 @@ class WebSink(Sink):
     name = "web"
     pace = Pace.SPARE
 
-    def __init__(self, where: str, monitor: Monitor, alpha: float) -> None:
+    def __init__(self, address: Address, monitor: Monitor, alpha: float) -> None:
         self._live = LivePicture()
-        self.server = WebServer(Address.parse(where), monitor, self._live, alpha)
+        self.server = WebServer(address, monitor, self._live, alpha)
         self.server.start()
         print(f"the page is at {self.server.url}", flush=True)
 

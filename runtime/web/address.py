@@ -32,7 +32,9 @@ class Address:
         """
         match = re.fullmatch(r"(?:(\[[0-9a-fA-F:.]+\]|[\w.-]+):)?(\d{1,5})", text.strip())
         if not match or int(match[2]) > 65535:
-            raise UsageError(f"--serve {text}: give PORT or HOST:PORT, such as 8080 or 0.0.0.0:8080")
+            raise UsageError(
+                f"--serve {text}: give PORT or HOST:PORT, such as 8080 or 0.0.0.0:8080"
+            )
         host = (match[1] or "127.0.0.1").strip("[]")
         return cls(host, int(match[2]), "" if is_loopback(host) else _token())
 

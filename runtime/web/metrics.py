@@ -73,7 +73,9 @@ def _family(name: str, kind: str, words: str, samples: Iterable[Sample]) -> str:
     lines = [f"# HELP roadseg_{name} {words}", f"# TYPE roadseg_{name} {kind}"]
     for end, labels, value in samples:
         inner = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-        lines.append(f"roadseg_{name}{end}" + (f"{{{inner}}}" if inner else "") + f" {float(value)!r}")
+        lines.append(
+            f"roadseg_{name}{end}" + (f"{{{inner}}}" if inner else "") + f" {float(value)!r}"
+        )
     return "\n".join(lines) + "\n"
 
 

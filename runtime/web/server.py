@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hmac
 import json
@@ -38,6 +39,7 @@ class WebServer(ThreadingHTTPServer):
     """Serves a run's page; binds at once, answers from `start` to `close`."""
 
     allow_reuse_port = False  # a port in use is an error
+    request_queue_size = CONNECTIONS  # that wait to be taken: with http.server's 5 they wait long
 
     def __init__(self, address: Address, monitor: Monitor, live: LivePicture, alpha: float) -> None:
         self.address, self.monitor, self.live, self.alpha = address, monitor, live, alpha
@@ -45,7 +47,7 @@ class WebServer(ThreadingHTTPServer):
         self.files = {f"/{p.name}": p.read_bytes() for p in FOLDER.iterdir() if p.suffix in TYPES}
         self.files["/page.css"] = CSS.encode()
         self._lock = threading.Lock()
-        self._connections = 0
+        self._connections: set[socket.socket] = set()
         self._seen: dict[str, float] = {}
         self._status = (0.0, b"")
         try:
@@ -64,18 +66,23 @@ class WebServer(ThreadingHTTPServer):
 
     def start(self) -> None:
         """Answer, in a thread."""
-        threading.Thread(target=self.serve_forever, name="web", daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.1,), name="web", daemon=True).start()
 
     def close(self) -> None:
-        """Answer no more."""
+        """Answer no more, and end what is open."""
         self.shutdown()
         self.server_close()
+        with self._lock:
+            for connection in self._connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Begin a connection in a thread; one too many is closed at once."""
         with self._lock:
-            full = self._connections >= CONNECTIONS
-            self._connections += not full
+            full = len(self._connections) >= CONNECTIONS
+            if not full:
+                self._connections.add(request)
         if full:
             self.shutdown_request(request)
         else:
@@ -87,7 +94,7 @@ class WebServer(ThreadingHTTPServer):
             super().process_request_thread(request, client_address)
         finally:
             with self._lock:
-                self._connections -= 1
+                self._connections.discard(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of viewers that went away in the middle of a picture."""

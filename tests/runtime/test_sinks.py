@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from roadseg.runtime.cli import main
 from roadseg.runtime.errors import DataError, RoadsegError, UsageError
 from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.result import Result
@@ -195,3 +196,20 @@ def test_a_full_disk_leaves_no_half_mask_and_no_half_video(tmp_path: Path) -> No
     with pytest.raises(RoadsegError, match="disk full"):
         sink.close()
     assert [path.name for path in tmp_path.iterdir()] == ["masks"]
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_live_a_full_disk_ends_its_own_sink(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jsonl, masks = tmp_path / "road.jsonl", tmp_path / "masks"
+    source = "synthetic:?size=96x64&live=1&fps=60&frames=200"
+    words = [str(model), source, "--jsonl", str(jsonl), "--masks", str(masks)]
+    assert main(words) == 1
+    told = capsys.readouterr()
+    assert told.err == "seg-run: jsonl failed and is closed, the others go on: File too large\n"
+    lines = jsonl.read_text().splitlines()
+    assert [bool(json.loads(line)) for line in lines] == [True] * len(lines)
+    assert len(list(masks.iterdir())) > len(lines) + 10
+    assert "wrote masks" in told.out
+    assert "jsonl lost" in told.out
