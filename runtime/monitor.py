@@ -92,8 +92,9 @@ class Monitor:
             "stale": stale,
             "corrupt": ledger.corrupt,
         }
-        under_way = max(0, ledger.captured - sum(told.values()))
-        return {"captured": ledger.captured, **told, "under_way": under_way}
+        captured = ledger.captured  # read last: a frame is captured before anything else
+        under_way = max(0, captured - sum(told.values()))
+        return {"captured": captured, **told, "under_way": under_way}
 
     def milliseconds(self) -> dict[str, list[float]]:
         """Return p50, p90 and p99 of each stage and of the age."""

@@ -110,8 +110,9 @@ export function drawAbout(about) {
   const [width, height] = about.size;
   const size = width ? ` ${width}×${height}` : "";
   const rate = about.source_fps ? ` at ${+about.source_fps.toFixed(2)} FPS` : "";
+  const score = about.metrics.miou_val;
   const facts = {
-    model: `${about.model}, ${about.precision}`,
+    model: `${about.model}, ${about.precision}` + (score ? `, mIoU ${score.toFixed(1)} % on val` : ""),
     engine: `${about.engine}, input ${about.input.join("×")}`,
     source: `${about.source}${size}${rate}`,
     classes: about.classes.map((one) => one.name).join(", "),

@@ -4,7 +4,7 @@ const WIDTH = 420, HEIGHT = 130, LEFT = 34, RIGHT = 8, TOP = 8, BOTTOM = 20;
 
 function niceTop(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return [1, 2, 3, 4, 5, 6, 8, 10].map((unit) => unit * power).find((top) => top >= value);
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((unit) => unit * power).find((top) => top >= value);
 }
 
 function text(x, y, words, anchor) {

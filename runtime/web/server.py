@@ -144,7 +144,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: WebServer
     protocol_version = "HTTP/1.1"
-    server_version, sys_version = "roadseg", ""
     timeout = IDLE_S
     disable_nagle_algorithm = True
 
@@ -258,6 +257,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+    def version_string(self) -> str:
+        """Name the server and no versions."""
+        return "roadseg"
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing: requests come with every frame."""

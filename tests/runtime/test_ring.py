@@ -138,9 +138,10 @@ def c_reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("language", ["python", "c"])
 def test_readers_see_whole_masks_while_the_writer_does_not_wait(
-    name: str, language: str, request: pytest.FixtureRequest
+    name: str, language: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each mask is one value throughout: a torn one would count two."""
+    """Each mask is one value throughout: a torn one would count two. One slot: they often meet."""
+    monkeypatch.setattr(ring, "SLOTS", 1)
     reader = [sys.executable, str(ROOT / "examples/read_ring.py"), name]
     if language == "c":
         reader = [str(request.getfixturevalue("c_reader")), name]
