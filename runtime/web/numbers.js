@@ -38,6 +38,7 @@ function drawState(status) {
   const words = !status ? "not connected" : live && !fresh ? "no frames" : status.state;
   get("state").textContent = words;
   get("state").className = `pill ${live && fresh ? "up" : "down"}`;
+  get("canvas").classList.toggle("old", !fresh); // a picture that stands must not look live
 }
 
 function drawPlots({ history, uptime_s }) {

@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +24,7 @@ import pytest
 from roadseg.runtime.cli import main
 from roadseg.runtime.errors import UsageError
 from roadseg.runtime.monitor import without_password
-from roadseg.runtime.web import Address, LivePicture, server
+from roadseg.runtime.web import Address, LivePicture, handler, server
 from roadseg.runtime.web.address import TOKEN_VARIABLE
 
 TOKEN = "t0ken-of-sufficient-length"
@@ -127,7 +131,7 @@ def test_one_viewer_too_many_is_told_so(serve: Serve) -> None:
     run = serve()
     assert all(run.sink.server.admit(str(number)) for number in range(server.VIEWERS))
     answer = Answer(run.port, "/frame?viewer=late")
-    assert (answer.status, answer.body) == (503, b"8 viewers are here: no more fit\n")
+    assert (answer.status, answer.body) == (503, b"as many viewers are here as fit\n")
     assert Answer(run.port, "/frame?viewer=3").status == 200
 
 
@@ -190,7 +194,7 @@ def test_the_pages_files_need_nothing_from_elsewhere(serve: Serve) -> None:
     for name in names:
         assert Answer(port, f"/{name}").status == 200
     for path in Path(server.FOLDER).iterdir():
-        if path.suffix in server.TYPES:
+        if path.suffix in handler.TYPES:
             assert "//" not in re.sub(r"^\s*//.*| // .*", "", path.read_text(), flags=re.M)
     for missing in ("/server.py", "/../server.py", "/%2e%2e/server.py"):
         assert Answer(port, missing).status == 404
@@ -242,7 +246,7 @@ def test_health_follows_the_masks(serve: Serve, monkeypatch: pytest.MonkeyPatch)
     run = serve()
     wait_until(lambda: Answer(run.port, "/healthz").status == 200)
     run.end_source()
-    monkeypatch.setattr(server, "HEALTHY_S", 0.05)
+    monkeypatch.setattr(handler, "HEALTHY_S", 0.05)
     wait_until(lambda: run.monitor.since_last_s > 0.05)
     answer = Answer(run.port, "/healthz")
     assert answer.status == 503
@@ -289,3 +293,28 @@ def test_a_port_in_use_is_one_line(
 def test_passwords_are_not_shown() -> None:
     assert without_password("rtsp://me:pa@camera:554/1?x=1") == "rtsp://camera:554/1?x=1"
     assert without_password("camera:0") == "camera:0"
+
+
+def test_seg_run_serves_while_it_runs_and_ends_when_told(model: Path) -> None:
+    words = [sys.executable, "-m", "roadseg.runtime.cli", str(model)]
+    words += ["synthetic:?size=96x64&live=1&fps=50", "--serve", "0"]
+    process = subprocess.Popen(
+        [*words, "--ring", f"roadseg-serve-{os.getpid()}"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    try:
+        told = [process.stdout.readline() for _ in range(2)]
+        found = re.search(r"the page is at http://127\.0\.0\.1:(\d+)/$", told[1])
+        assert found, told
+        port = int(found[1])
+        assert Answer(port, "/frame?viewer=a").status == 200
+        wait_until(lambda: Answer(port, "/healthz").status == 200)
+        sinks = json.loads(Answer(port, "/status.json").body)["sinks"]
+        assert [one["name"] for one in sinks] == ["ring", "web"]
+        process.send_signal(signal.SIGTERM)
+        rest = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    assert "wrote ring roadseg-serve-" in rest

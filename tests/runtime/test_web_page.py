@@ -114,6 +114,8 @@ def test_numbers_and_plots_on_a_desk_and_on_a_phone(
         run.source.state = "stalled"
         tab.wait("state.textContent === 'stalled' && state.classList.contains('down')")
         assert tab.errors == []
+        run.end_source()
+        tab.wait("document.querySelector('canvas').classList.contains('old')")
         run.close()
         tab.wait("notice.textContent === 'seg-run does not answer' && !notice.hidden")
         tab.wait("state.textContent === 'not connected'")
