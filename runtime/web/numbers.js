@@ -36,7 +36,8 @@ function drawState(status) {
   const fresh = status && status.since_last_s !== null && status.since_last_s < 2;
   const live = status?.state === "live";
   const words = !status ? "not connected" : live && !fresh ? "no frames" : status.state;
-  get("state").textContent = words;
+  const old = status && !fresh && status.since_last_s !== null;
+  get("state").textContent = old ? `${words} for ${duration(status.since_last_s)}` : words;
   get("state").className = `pill ${live && fresh ? "up" : "down"}`;
   get("canvas").classList.toggle("old", !fresh); // a picture that stands must not look live
 }

@@ -7,6 +7,7 @@ import errno
 import json
 import socket
 import socketserver
+import sys
 import threading
 import time
 from http.server import ThreadingHTTPServer
@@ -90,6 +91,8 @@ class WebServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of viewers that went away in the middle of a picture."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
     @property
     def viewers(self) -> int:

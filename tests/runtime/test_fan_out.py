@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -110,7 +111,7 @@ def test_a_sink_that_fails_live_is_closed_and_told_of_once(pace: Pace) -> None:
     for number in range(50):
         fan.write(result(number))
         while number < 4 and len(failing.got) < min(number + 1, 2):
-            pass
+            time.sleep(0.001)
     fan.close()
     assert told == ["video failed and is closed, the others go on: No space left on device"]
     assert (failing.got, failing.closed) == ([0, 1], 1)
