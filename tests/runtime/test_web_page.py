@@ -100,7 +100,7 @@ def test_numbers_and_plots_on_a_desk_and_on_a_phone(
         wait_for_pictures(tab)
         tab.wait("document.querySelector('#rate .cool') && Number(fps.textContent) > 0")
         tab.wait("state.textContent === 'live'")
-        assert tab.run("document.querySelectorAll('#age polyline').length") == 2
+        assert tab.run("['hot', 'cool'].every(name => age.querySelector('.' + name))")
         told = tab.run("[...ledger.rows].map(r => Number(r.cells[1].textContent.replace(',', '')))")
         assert told[0] == sum(told[1:]) > 0
         assert tab.run("sinks.rows[1].cells[0].textContent") == "web"
