@@ -142,11 +142,12 @@ def test_one_connection_too_many_is_closed(serve: Serve) -> None:
         open_ones.append(socket.create_connection(("127.0.0.1", run.port)))
     wait_until(lambda: len(run.sink.server._connections) == server.CONNECTIONS)
     with socket.create_connection(("127.0.0.1", run.port), timeout=60) as late:
-        late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         with contextlib.suppress(ConnectionError):
+            late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert late.recv(10) == b""
     for one in open_ones:
         one.close()
+    wait_until(lambda: not run.sink.server._connections)
     wait_until(lambda: Answer(run.port, "/healthz").status == 200)
 
 
