@@ -9,6 +9,9 @@ def preprocess(pixels: _Bytes, format: str, height: int, out: _Bytes) -> None: .
 def decode(logits: NDArray[np.float32], mask: _Bytes, confidence: _Bytes | None) -> None: ...
 def count_ids(mask: _Bytes, counts: NDArray[np.int64]) -> None: ...
 def overlay(pixels: _Bytes, mask: _Bytes, palette: _Bytes, alpha: float, out: _Bytes) -> None: ...
+def fence() -> None:
+    """Order what this thread wrote before and after it, as other processes see it."""
+
 def isa() -> str:
     """Return the instruction set in use: "baseline", "avx2" or "avx512".
 

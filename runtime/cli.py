@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,9 @@ class RunOptions:
     jsonl: write a line of JSON for each frame.
     sheet: write a contact sheet (PNG) of overlays.
     show: show the overlay in a window.
+    serve: show the run on a web page, at [HOST:]PORT; of this machine alone unless HOST is given.
+    ring: write masks to shared memory under this name, for another process; see docs/ring.md.
+    ring_frames: write the frames to the ring too.
     alpha: how much the overlay covers the picture, 0 to 1.
     frames: stop after so many masks; 0 is no limit.
     selftest: run the model's golden frame on this machine's engine; exit code 1 when it is off.
@@ -51,6 +54,9 @@ class RunOptions:
     jsonl: Path | None = None
     sheet: Path | None = None
     show: bool = False
+    serve: str = ""
+    ring: str = ""
+    ring_frames: bool = False
     alpha: float = 0.5
     frames: int = 0
     selftest: bool = False
@@ -122,47 +128,43 @@ def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
 
 
 def _segment(options: RunOptions, engine: Engine, source: Source) -> int:
+    from roadseg.runtime.monitor import Monitor
     from roadseg.runtime.pipeline import Pipeline
     from roadseg.runtime.progress import LiveLine
     from roadseg.runtime.segmenter import Segmenter
-    from roadseg.runtime.sinks import close_sinks, open_sinks
+    from roadseg.runtime.sinks import FanOut, SinkOptions, open_sinks
 
-    sinks = open_sinks(
-        source.info,
-        engine.spec.classes,
-        save=options.save,
-        masks=options.masks,
-        jsonl=options.jsonl,
-        sheet=options.sheet,
-        show=options.show,
-        alpha=options.alpha,
-    )
     pipeline = Pipeline(source, Segmenter(engine), options.frames)
-    start, stopped, made = time.monotonic(), False, []
+    monitor = Monitor(pipeline)
+    chosen = SinkOptions(**{one.name: getattr(options, one.name) for one in fields(SinkOptions)})
+    sinks = FanOut(open_sinks(chosen, source.info, engine.spec.classes, monitor), source.info.live)
+    monitor.tallies = sinks.tallies
+    start, stopped = time.monotonic(), False
     line = LiveLine(source.info.frames or 0)
     try:
         with contextlib.closing(pipeline.results()) as results:
             for result in results:
-                for sink in sinks:
-                    sink.write(result)
+                sinks.write(result)
+                monitor.note(result)
                 line.show(pipeline.ledger, result.age_ns)
     except KeyboardInterrupt:
         stopped = True
     finally:
         line.clear()
-        made = close_sinks(sinks)
-        _tell(pipeline, time.monotonic() - start, made)
+        _tell(pipeline, time.monotonic() - start, sinks.close())
     if pipeline.faults:
         more = f" (and {len(pipeline.faults) - 1} more)" if len(pipeline.faults) > 1 else ""
         raise type(pipeline.faults[0])(f"{pipeline.faults[0]}{more}")
+    if sinks.failed:
+        return 1
     return 130 if stopped and not source.info.live else 0
 
 
-def _tell(pipeline: Pipeline, seconds: float, made: Sequence[str]) -> None:
+def _tell(pipeline: Pipeline, seconds: float, ends: Sequence[str]) -> None:
     if pipeline.ledger.captured:
         print("\n".join(pipeline.ledger.lines(seconds)))
-    for text in made:
-        print(f"wrote {text}")
+    for line in ends:
+        print(line)
 
 
 def _list_models() -> int:

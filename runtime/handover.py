@@ -36,6 +36,11 @@ class Handover(Generic[T]):
             self._changed.notify_all()
             return replaced
 
+    def has_room(self) -> bool:
+        """Whether a put would neither wait nor replace."""
+        with self._changed:
+            return len(self._items) < self._capacity
+
     def get(self) -> T | None:
         """Return the next item, or None when the queue is closed and empty."""
         with self._changed:

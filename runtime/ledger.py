@@ -36,7 +36,7 @@ class Ledger:
     """Counts of frames; captured = shown + dropped + stale + corrupt.
 
     captured: by the source, with those that it says it lost.
-    shown: whose masks all sinks got.
+    shown: whose masks the sinks were given; what a slow sink loses is in its own count.
     dropped: by the sensor: gaps in the source's sequence.
     stale: replaced by a newer frame before inference, or under way when the run was stopped.
     corrupt: that could not be decoded.

@@ -50,6 +50,11 @@ class Pipeline:
             )
         ]
 
+    @property
+    def stale(self) -> int:
+        """Stale frames so far; the ledger has them all once the run has ended."""
+        return self.ledger.stale + self._stale
+
     def results(self) -> Generator[Result, None, None]:
         """Give each result; its frame and mask are taken back when the next is asked for.
 

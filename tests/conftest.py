@@ -6,6 +6,7 @@ import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -97,16 +98,27 @@ def exported(checkpoint: Path, roads: Path, tmp_path_factory: pytest.TempPathFac
     return out
 
 
-@pytest.fixture(scope="session")
-def look() -> Callable[..., dict[str, Any]]:
-    """Load a page in a real browser; see browser.look."""
-    path = Path(__file__).parent / "browser.py"
-    spec = importlib.util.spec_from_file_location("browser", path)
+def beside(name: str) -> ModuleType:
+    """Load a module that stands beside this file."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found: Callable[..., dict[str, Any]] = module.look
+    return module
+
+
+@pytest.fixture(scope="session")
+def look() -> Callable[..., dict[str, Any]]:
+    """Load a page in a real browser; see browser.look."""
+    found: Callable[..., dict[str, Any]] = beside("browser").look
+    return found
+
+
+@pytest.fixture(scope="session")
+def open_tab() -> Callable[..., Any]:
+    """Open a page in a browser that stays open; see tab.Tab."""
+    found: Callable[..., Any] = beside("tab").Tab
     return found
 
 

@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -82,6 +83,7 @@ NB_MODULE(_native, m) {
   m.def("decode", &decode, "logits"_a, "mask"_a, "confidence"_a.none());
   m.def("count_ids", &count_ids, "mask"_a, "counts"_a);
   m.def("overlay", &overlay, "pixels"_a, "mask"_a, "palette"_a, "alpha"_a, "out"_a);
+  m.def("fence", [] { std::atomic_thread_fence(std::memory_order_seq_cst); });
   m.def("isa", [] { return std::string(roadseg::kernels().name); });
   m.def("isas", &isas);
   m.def("use_isa", &roadseg::use_isa, "name"_a);

@@ -2,62 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from roadseg.runtime.sinks.base import Sink
+from roadseg.runtime.monitor import Monitor
+from roadseg.runtime.sinks.base import Pace, Sink
+from roadseg.runtime.sinks.fan_out import FanOut
 from roadseg.runtime.sources.base import SourceInfo
 from roadseg.runtime.spec import ClassInfo
 
-__all__ = ["Sink", "close_sinks", "open_sinks"]
+__all__ = ["FanOut", "Pace", "Sink", "SinkOptions", "open_sinks"]
+
+
+@dataclass(frozen=True)
+class SinkOptions:
+    """Which sinks are asked for; see RunOptions of seg-run for each."""
+
+    save: Path | None = None
+    masks: Path | None = None
+    jsonl: Path | None = None
+    sheet: Path | None = None
+    show: bool = False
+    serve: str = ""
+    ring: str = ""
+    ring_frames: bool = False
+    alpha: float = 0.5
 
 
 def open_sinks(
+    options: SinkOptions,
     info: SourceInfo,
     classes: Sequence[ClassInfo],
-    *,
-    save: Path | None = None,
-    masks: Path | None = None,
-    jsonl: Path | None = None,
-    sheet: Path | None = None,
-    show: bool = False,
-    alpha: float = 0.5,
+    monitor: Monitor | None = None,
 ) -> list[Sink]:
-    """Open the sinks that are asked for; when one cannot be opened, those before it are closed."""
-    from roadseg.runtime.sinks.jsonl import JsonlSink
-    from roadseg.runtime.sinks.masks import MaskSink
-    from roadseg.runtime.sinks.painter import Painter
-    from roadseg.runtime.sinks.sheet import SheetSink
-    from roadseg.runtime.sinks.video import VideoSink
-    from roadseg.runtime.sinks.window import WindowSink
+    """Open the sinks that are asked for; when one cannot be opened, those before it are closed.
 
-    painter = Painter(classes, alpha)
+    monitor: of the run, which the web page shows.
+    """
     sinks: list[Sink] = []
     try:
-        if show:
-            sinks.append(WindowSink(painter))
-        if save:
-            sinks.append(VideoSink(save, info, painter))
-        if masks:
-            sinks.append(MaskSink(masks))
-        if sheet:
-            sinks.append(SheetSink(sheet, painter))
-        if jsonl:
-            sinks.append(JsonlSink(jsonl, classes))
+        for sink in _opened(options, info, classes, monitor):
+            sinks.append(sink)
     except BaseException:
-        close_sinks(sinks)
+        for sink in sinks:
+            with contextlib.suppress(Exception):
+                sink.close()
         raise
     return sinks
 
 
-def close_sinks(sinks: Sequence[Sink]) -> list[str]:
-    """Close all; returns what they made. When some fail, the first error is raised at the end."""
-    made, errors = [], []
-    for sink in sinks:
-        try:
-            made.append(sink.close())
-        except Exception as error:
-            errors.append(error)
-    if errors:
-        raise errors[0]
-    return [line for line in made if line]
+def _opened(
+    options: SinkOptions, info: SourceInfo, classes: Sequence[ClassInfo], monitor: Monitor | None
+) -> Iterator[Sink]:
+    from roadseg.runtime.sinks.jsonl import JsonlSink
+    from roadseg.runtime.sinks.masks import MaskSink
+    from roadseg.runtime.sinks.painter import Painter
+    from roadseg.runtime.sinks.ring import RingSink
+    from roadseg.runtime.sinks.sheet import SheetSink
+    from roadseg.runtime.sinks.video import VideoSink
+    from roadseg.runtime.sinks.window import WindowSink
+
+    shared = Painter(classes, options.alpha)
+
+    def painter() -> Painter:
+        """Of a live source each sink paints in its own thread, of a file one paints for all."""
+        return Painter(classes, options.alpha) if info.live else shared
+
+    if options.show:
+        yield WindowSink(painter())
+    if options.save:
+        yield VideoSink(options.save, info, painter())
+    if options.masks:
+        yield MaskSink(options.masks)
+    if options.sheet:
+        yield SheetSink(options.sheet, painter())
+    if options.jsonl:
+        yield JsonlSink(options.jsonl, classes)
+    if options.ring or options.ring_frames:
+        yield RingSink(options.ring, len(classes), options.ring_frames)
+    if options.serve and monitor:
+        from roadseg.runtime.sinks.web import WebSink
+        from roadseg.runtime.web import Address
+
+        yield WebSink(Address.parse(options.serve), monitor, options.alpha)

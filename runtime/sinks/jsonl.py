@@ -10,15 +10,19 @@ from typing import Any
 
 from roadseg.runtime.decode import count_classes
 from roadseg.runtime.result import Result
+from roadseg.runtime.sinks.base import Sink
 from roadseg.runtime.spec import ClassInfo
 
 
-class JsonlSink:
+class JsonlSink(Sink):
     """Appends a line as each frame comes, so that the file can be followed while it grows.
 
     A line: sequence, name, timestamp_ns (monotonic clock), age_ms, stages_ms, drivable (share of
     the frame that a car may drive on) and shares {class: share of the frame}.
     """
+
+    name = "jsonl"
+    reads_pixels = False
 
     def __init__(self, path: Path, classes: Sequence[ClassInfo]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

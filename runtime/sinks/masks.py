@@ -7,10 +7,14 @@ from pathlib import Path
 from roadseg.runtime.errors import UsageError
 from roadseg.runtime.images import write_png
 from roadseg.runtime.result import Result
+from roadseg.runtime.sinks.base import Sink
 
 
-class MaskSink:
+class MaskSink(Sink):
     """Writes FOLDER/NAME.png, 8 bits of class id, of the frame's own size."""
+
+    name = "masks"
+    reads_pixels = False
 
     def __init__(self, folder: Path) -> None:
         if folder.exists() and not folder.is_dir():

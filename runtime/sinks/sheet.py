@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from roadseg.runtime.drawing import grid, legend, stack
 from roadseg.runtime.images import write_png
 from roadseg.runtime.result import Result
+from roadseg.runtime.sinks.base import Sink
 from roadseg.runtime.sinks.painter import Painter
 
 Pixels = NDArray[np.uint8]
@@ -20,8 +21,10 @@ MOST = 12  # pictures on the sheet
 WIDTH = 480  # of a picture
 
 
-class SheetSink:
+class SheetSink(Sink):
     """Keeps every n-th overlay, small; n doubles when there are too many."""
+
+    name = "sheet"
 
     def __init__(self, path: Path, painter: Painter) -> None:
         self.path, self._painter = path, painter

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from roadseg.runtime.errors import DataError, RoadsegError, UsageError
 from roadseg.runtime.files import atomic_path
 from roadseg.runtime.result import Result
+from roadseg.runtime.sinks.base import Sink
 from roadseg.runtime.sinks.painter import Painter
 from roadseg.runtime.sources.base import SourceInfo
 
@@ -21,12 +22,14 @@ STILLS_FPS = 2.0  # of a video made of single images
 CAMERA_FPS = 30.0  # where a camera does not tell its rate
 
 
-class VideoSink:
+class VideoSink(Sink):
     """Writes MPEG-4 beside the file's name and renames it at the end.
 
     A live source's frames come unevenly: they are repeated or left out so that the video keeps
     the clock's time.
     """
+
+    name = "video"
 
     def __init__(self, path: Path, info: SourceInfo, painter: Painter) -> None:
         if path.suffix.lower() not in CODECS:

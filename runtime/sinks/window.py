@@ -8,14 +8,18 @@ import cv2
 
 from roadseg.runtime.errors import UsageError
 from roadseg.runtime.result import Result
+from roadseg.runtime.sinks.base import Pace, Sink
 from roadseg.runtime.sinks.painter import Painter
 
 TITLE = "roadseg (q ends)"
 QUIT_KEYS = {ord("q"), 27}
 
 
-class WindowSink:
+class WindowSink(Sink):
     """Shows each overlay; q or Escape ends the run. Not verified on a display."""
+
+    name = "window"
+    pace = Pace.AT_ONCE  # windows belong to the main thread
 
     def __init__(self, painter: Painter) -> None:
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):

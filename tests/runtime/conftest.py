@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from roadseg.runtime.engines import open_engine
+from roadseg.runtime.frame import Frame, PixelFormat
+from roadseg.runtime.monitor import Monitor
+from roadseg.runtime.pipeline import Pipeline
+from roadseg.runtime.segmenter import Segmenter
+from roadseg.runtime.sinks import FanOut
+from roadseg.runtime.sinks.web import WebSink
+from roadseg.runtime.sources.base import OpenSource, SourceInfo
+from roadseg.runtime.web import Address
 
 Pixels = NDArray[np.uint8]
 
@@ -43,3 +56,73 @@ def images(tmp_path: Path) -> Path:
     for number, size in enumerate([(96, 64), (97, 65), (130, 50)]):
         cv2.imwrite(str(folder / f"road{number}.png"), striped(*size, shift=number)[0])
     return folder
+
+
+class StripedCamera(OpenSource):
+    """A live source of stripes that do not move, 50 a second, until it is closed."""
+
+    state = "live"
+
+    def __init__(self, width: int = 96, height: int = 64, noise: bool = False) -> None:
+        self.info = SourceInfo("rtsp://me:secret@camera/1", width, height, 50.0, None, live=True)
+        self._pixels = striped(width, height)[0]
+        if noise:  # large files
+            self._pixels = np.random.default_rng(0).integers(0, 255, self._pixels.shape, np.uint8)
+        self._next, self._closed = 0, threading.Event()
+
+    def read(self) -> Frame | None:
+        """See Source."""
+        if self._closed.wait(0.02):
+            return None
+        number, self._next = self._next, self._next + 1
+        return Frame(self._pixels, PixelFormat.BGR, time.monotonic_ns(), number, f"{number:06d}")
+
+    def close(self) -> None:
+        """See Source."""
+        self._closed.set()
+
+
+class ServedRun:
+    """A run with a page, as seg-run makes it, in a thread."""
+
+    def __init__(self, model: Path, source: StripedCamera, address: Address) -> None:
+        self.source = source
+        self.pipeline = Pipeline(source, Segmenter(open_engine(model, "onnxruntime")))
+        self.monitor = Monitor(self.pipeline)
+        self.sink = WebSink(address, self.monitor, alpha=0.5)
+        self.sinks = FanOut([self.sink], live=True)
+        self.monitor.tallies = self.sinks.tallies
+        self.port = self.sink.server.server_address[1]
+        self.url = self.sink.server.url
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        for result in self.pipeline.results():
+            self.sinks.write(result)
+            self.monitor.note(result)
+
+    def end_source(self) -> None:
+        """Let the camera end; the page stays."""
+        self.source.close()
+        self._thread.join()
+
+    def close(self) -> None:
+        """End the run and its page."""
+        self.end_source()
+        self.sinks.close()
+
+
+@pytest.fixture
+def serve(model: Path) -> Iterator[Callable[..., ServedRun]]:
+    """Start a run with a page; `token` is asked for, `noise` makes pictures large."""
+    runs: list[ServedRun] = []
+
+    def start(token: str = "", width: int = 96, height: int = 64, noise: bool = False) -> ServedRun:
+        camera = StripedCamera(width, height, noise)
+        runs.append(ServedRun(model, camera, Address("127.0.0.1", 0, token)))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.close()

@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
+from roadseg.runtime.cli import main
 from roadseg.runtime.errors import DataError, RoadsegError, UsageError
 from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.result import Result
 from roadseg.runtime.road_classes import ROAD_CLASSES
-from roadseg.runtime.sinks import close_sinks, open_sinks
+from roadseg.runtime.sinks import FanOut, SinkOptions, open_sinks
 from roadseg.runtime.sources.base import SourceInfo
 
 FILE = SourceInfo("file", 96, 64, 10.0, None, live=False)
@@ -42,18 +43,17 @@ def count_frames(path: Path) -> int:
 
 
 def test_every_sink_writes_what_it_says(tmp_path: Path) -> None:
-    sinks = open_sinks(
-        FILE,
-        ROAD_CLASSES,
+    options = SinkOptions(
         save=tmp_path / "a" / "road.mp4",
         masks=tmp_path / "masks",
         jsonl=tmp_path / "b" / "road.jsonl",
         sheet=tmp_path / "sheet.png",
     )
+    sinks = FanOut(open_sinks(options, FILE, ROAD_CLASSES), live=False)
     for number in range(40):
-        for sink in sinks:
-            sink.write(result(number))
-    assert len(close_sinks(sinks)) == 4
+        sinks.write(result(number))
+    assert len(sinks.close()) == 4
+    assert not sinks.failed
 
     assert count_frames(tmp_path / "a" / "road.mp4") == 40
     masks = sorted((tmp_path / "masks").iterdir())
@@ -71,7 +71,7 @@ def test_every_sink_writes_what_it_says(tmp_path: Path) -> None:
 
 
 def test_the_overlay_has_the_classes_colours(tmp_path: Path) -> None:
-    (sink,) = open_sinks(FILE, ROAD_CLASSES, sheet=tmp_path / "sheet.png", alpha=1.0)
+    (sink,) = open_sinks(SinkOptions(sheet=tmp_path / "sheet.png", alpha=1.0), FILE, ROAD_CLASSES)
     sink.write(result(0))
     sink.close()
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
@@ -88,7 +88,7 @@ def test_other_pixel_formats_are_painted(tmp_path: Path, kind: PixelFormat) -> N
     }[kind]
     plain = result(0)
     frame = Frame(np.full(shape, 128, np.uint8), kind, 0, 0, "000000")
-    (sink,) = open_sinks(FILE, ROAD_CLASSES, sheet=tmp_path / "sheet.png", alpha=0.0)
+    (sink,) = open_sinks(SinkOptions(sheet=tmp_path / "sheet.png", alpha=0.0), FILE, ROAD_CLASSES)
     sink.write(Result(frame, plain.mask, {}, 0))
     sink.close()
     middle = cv2.imread(str(tmp_path / "sheet.png"))[100, 100]
@@ -97,7 +97,7 @@ def test_other_pixel_formats_are_painted(tmp_path: Path, kind: PixelFormat) -> N
 
 
 def test_an_odd_size_loses_one_pixel(tmp_path: Path) -> None:
-    (sink,) = open_sinks(FILE, ROAD_CLASSES, save=tmp_path / "odd.mp4")
+    (sink,) = open_sinks(SinkOptions(save=tmp_path / "odd.mp4"), FILE, ROAD_CLASSES)
     for number in range(3):
         sink.write(result(number, 97, 65))
     sink.close()
@@ -106,7 +106,7 @@ def test_an_odd_size_loses_one_pixel(tmp_path: Path) -> None:
 
 
 def test_a_live_video_keeps_the_clocks_time(tmp_path: Path) -> None:
-    (sink,) = open_sinks(LIVE, ROAD_CLASSES, save=tmp_path / "live.mp4")
+    (sink,) = open_sinks(SinkOptions(save=tmp_path / "live.mp4"), LIVE, ROAD_CLASSES)
     for number, at_s in enumerate([5.0, 5.1, 5.11, 5.12, 5.9]):
         sink.write(result(number, at_s=at_s))
     sink.close()
@@ -114,7 +114,7 @@ def test_a_live_video_keeps_the_clocks_time(tmp_path: Path) -> None:
 
 
 def test_a_video_has_one_size(tmp_path: Path) -> None:
-    (sink,) = open_sinks(FILE, ROAD_CLASSES, save=tmp_path / "road.mp4")
+    (sink,) = open_sinks(SinkOptions(save=tmp_path / "road.mp4"), FILE, ROAD_CLASSES)
     sink.write(result(0))
     with pytest.raises(DataError, match=r"frame 000001 is 64x48, those before it 96x64"):
         sink.write(result(1, 64, 48))
@@ -125,7 +125,7 @@ def test_a_video_has_one_size(tmp_path: Path) -> None:
 def test_nothing_written_leaves_no_video_and_keeps_the_old(tmp_path: Path) -> None:
     old = tmp_path / "road.mp4"
     old.write_bytes(b"old")
-    (sink,) = open_sinks(FILE, ROAD_CLASSES, save=old)
+    (sink,) = open_sinks(SinkOptions(save=old), FILE, ROAD_CLASSES)
     assert sink.close() == ""
     assert old.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [old]
@@ -151,7 +151,7 @@ def test_what_cannot_be_opened(
     (tmp_path / "taken").write_text("")
     paths = {k: tmp_path / v if isinstance(v, str) else v for k, v in options.items()}
     with pytest.raises(error, match=message):
-        open_sinks(FILE, ROAD_CLASSES, **paths)  # type: ignore[arg-type]
+        open_sinks(SinkOptions(**paths), FILE, ROAD_CLASSES)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def small_disk() -> Iterator[None]:
 @pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "road.jsonl"
-    (sink,) = open_sinks(FILE, ROAD_CLASSES, jsonl=path)
+    (sink,) = open_sinks(SinkOptions(jsonl=path), FILE, ROAD_CLASSES)
     with pytest.raises(OSError, match="File too large"):
         for number in range(1000):
             sink.write(result(number))
@@ -186,13 +186,30 @@ def test_a_full_disk_leaves_no_half_mask_and_no_half_video(tmp_path: Path) -> No
     frame = Frame(pixels, PixelFormat.BGR, 0, 0, "000000")
     large = Result(frame, noisy, {}, 0)
     masks, video = tmp_path / "masks", tmp_path / "road.mp4"
-    (sink,) = open_sinks(FILE, ROAD_CLASSES, masks=masks)
+    (sink,) = open_sinks(SinkOptions(masks=masks), FILE, ROAD_CLASSES)
     with pytest.raises(OSError, match="File too large"):
         sink.write(large)
     assert list(masks.iterdir()) == []
-    (sink,) = open_sinks(FILE, ROAD_CLASSES, save=video)
+    (sink,) = open_sinks(SinkOptions(save=video), FILE, ROAD_CLASSES)
     for _ in range(20):
         sink.write(large)
     with pytest.raises(RoadsegError, match="disk full"):
         sink.close()
     assert [path.name for path in tmp_path.iterdir()] == ["masks"]
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_live_a_full_disk_ends_its_own_sink(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jsonl, masks = tmp_path / "road.jsonl", tmp_path / "masks"
+    source = "synthetic:?size=96x64&live=1&fps=60&frames=200"
+    words = [str(model), source, "--jsonl", str(jsonl), "--masks", str(masks)]
+    assert main(words) == 1
+    told = capsys.readouterr()
+    assert told.err == "seg-run: jsonl failed and is closed, the others go on: File too large\n"
+    lines = jsonl.read_text().splitlines()
+    assert [bool(json.loads(line)) for line in lines] == [True] * len(lines)
+    assert len(list(masks.iterdir())) > len(lines) + 10
+    assert "wrote masks" in told.out
+    assert "jsonl lost" in told.out

@@ -1,0 +1,71 @@
+"""Copies: results that outlive the pipeline's buffers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roadseg.runtime.frame import Pixels
+from roadseg.runtime.result import Result
+from roadseg.runtime.sources.buffers import Buffers
+
+
+class Copies:
+    """Copies results into buffers that are used again; sinks that wait share one copy.
+
+    Sinks never hold the frame itself: its buffer may be one of four that a camera has, and a sink
+    that hangs with it would stop the camera.
+    """
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, Buffers] = {}
+        self.made = 0
+
+    def copy(self, result: Result, holders: int, pixels: bool) -> Result:
+        """Return a copy; it is free again when `holders` have called its frame's release.
+
+        pixels: whether the frame's pixels are copied too; without, they must not be read.
+        """
+        self.made += 1
+        mask, free_mask = self._fill("mask", result.mask)
+        if pixels:
+            picture, free_picture = self._fill("pixels", result.frame.pixels)
+        else:
+            picture = np.broadcast_to(np.uint8(0), result.frame.pixels.shape)
+            free_picture = _nothing
+        share = _Share(holders, (free_mask, free_picture))
+        frame = replace(result.frame, pixels=picture, release=share.release)
+        return replace(result, frame=frame, mask=mask)
+
+    def _fill(self, kind: str, array: NDArray[np.uint8]) -> tuple[Pixels, Callable[[], None]]:
+        if kind not in self._buffers or self._buffers[kind].shape != array.shape:
+            self._buffers[kind] = Buffers(array.shape)  # of images, each may have its own size
+        buffers = self._buffers[kind]
+        copy = buffers.lend()
+        np.copyto(copy, array)
+        return copy, buffers.returner(copy)
+
+
+def _nothing() -> None:
+    """Give nothing back."""
+
+
+class _Share:
+    """Counts those who hold a copy."""
+
+    def __init__(self, holders: int, give_back: tuple[Callable[[], None], ...]) -> None:
+        self._holders, self._give_back = holders, give_back
+        self._lock = threading.Lock()
+
+    def release(self) -> None:
+        """One holder less; the last one gives the buffers back."""
+        with self._lock:
+            self._holders -= 1
+            last = self._holders == 0
+        if last:
+            for give in self._give_back:
+                give()
