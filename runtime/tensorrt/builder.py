@@ -51,7 +51,8 @@ def build_plan(
     start = time.perf_counter()
     builder = PlanBuilder(trt, name, options)
     network = builder.parse(content)
-    config = builder.configure(network, timing_cache)
+    config = builder.configure(network)
+    builder.use_timings(config, timing_cache)
     plan = builder.build(network, config)
     return Built(
         plan=plan,
@@ -102,7 +103,7 @@ class PlanBuilder:
         text = " ".join(str(error.desc()).split())
         return f"node '{error.node_name()}', {error.node_operator()}: {text}"
 
-    def configure(self, network: Any, timing_cache: bytes = b"") -> Any:
+    def configure(self, network: Any) -> Any:
         """Return the builder's configuration for the options."""
         trt, options = self.trt, self.options
         config = self.builder.create_builder_config()
@@ -119,7 +120,6 @@ class PlanBuilder:
             config.hardware_compatibility_level = self._hardware_level()
         if self._has_dla:
             self._use_dla(network, config)
-        self._use_timings(config, timing_cache)
         return config
 
     def _profile(self, network: Any) -> Any:
@@ -155,7 +155,7 @@ class PlanBuilder:
         config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
         self.placement = possible_placement(network, config)
 
-    def _use_timings(self, config: Any, content: bytes) -> None:
+    def use_timings(self, config: Any, content: bytes) -> None:
         """Start from a timing cache; one of another GPU or version is as good as none."""
         kept = config.create_timing_cache(content)
         if kept is None or not config.set_timing_cache(kept, False):
