@@ -19,14 +19,18 @@ def open_cuda(purpose: str) -> Cuda:
     purpose: what needs it, for the messages.
     Raises MissingExtra without cuda-bindings and pycuda, SourceError without driver or device.
     """
-    cuda = _load(purpose)
-    try:
-        count = cuda.device_count()
-    except CudaError as error:
-        raise SourceError(f"{purpose} needs an NVIDIA GPU: {_explain(error)}") from None
-    if not count:
-        raise SourceError(f"{purpose} needs an NVIDIA GPU: there is none on this machine")
-    return cuda
+    every = _installed()
+    if not every:
+        raise MissingExtra("cuda-bindings", "cuda", purpose)
+    failures = []
+    for cuda in every:
+        try:
+            if cuda.device_count():
+                return cuda
+            failures.append("there is none on this machine")
+        except CudaError as error:
+            failures.append(_explain(error))
+    raise SourceError(f"{purpose} needs an NVIDIA GPU: {failures[0]}")
 
 
 def has_device() -> bool:
@@ -38,17 +42,18 @@ def has_device() -> bool:
     return True
 
 
-def _load(purpose: str) -> Cuda:
-    """Return cuda-bindings where it is installed, else pycuda, as many Jetsons have it."""
+def _installed() -> list[Cuda]:
+    """Return what is installed: cuda-bindings first, then pycuda, as many Jetsons have it."""
+    found: list[Cuda] = []
     if _is_installed("cuda.bindings"):
         from roadseg.runtime.cuda.bindings_cuda import BindingsCuda
 
-        return BindingsCuda()
+        found.append(BindingsCuda())
     if _is_installed("pycuda"):
         from roadseg.runtime.cuda.pycuda_cuda import PycudaCuda
 
-        return PycudaCuda()
-    raise MissingExtra("cuda-bindings", "cuda", purpose)
+        found.append(PycudaCuda())
+    return found
 
 
 def _is_installed(module: str) -> bool:

@@ -78,10 +78,18 @@ class NoDriver(FakeCuda):
     ],
 )
 def test_no_device(cuda: Cuda, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda_package, "_load", lambda purpose: cuda)
+    monkeypatch.setattr(cuda_package, "_installed", lambda: [cuda])
     with pytest.raises(SourceError, match=f"engine tensorrt needs an NVIDIA GPU: {message}"):
         open_platform()
     assert not has_device()
+
+
+def test_the_second_package_serves_where_the_first_is_too_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    second = FakeCuda()
+    monkeypatch.setattr(cuda_package, "_installed", lambda: [NoDriver(35), second])
+    assert open_cuda("engine tensorrt") is second
 
 
 def test_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
