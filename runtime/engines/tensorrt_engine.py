@@ -128,7 +128,8 @@ class TensorRtEngine:
             )
         }
         for name, buffer in buffers.items():
-            context.set_tensor_address(name, buffer.device)
+            if not context.set_tensor_address(name, buffer.device):
+                raise SourceError(f"{self.spec.name}: TensorRT cannot use the buffer of {name}")
         self._input: Buffer = buffers[pixels]
         self._output: Buffer = buffers[logits]
         self.input: NDArray[np.uint8] = self._input.array[0]

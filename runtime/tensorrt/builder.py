@@ -93,7 +93,7 @@ class PlanBuilder:
         if self._has_dla and hasattr(trt.OnnxParserFlag, "ADJUST_FOR_DLA"):
             parser.set_flag(trt.OnnxParserFlag.ADJUST_FOR_DLA)
         if not parser.parse(content):
-            raise ModelError(f"{self.name}: TensorRT cannot take it ({self._refusal(parser)})")
+            raise ModelError(f"{self.name}: TensorRT cannot load it ({self._refusal(parser)})")
         return network
 
     def _refusal(self, parser: Any) -> str:

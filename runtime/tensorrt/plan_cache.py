@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,8 @@ class PlanCache:
         """
         content = onnx_content(model)
         key = PlanKey.of(content, platform, options)
-        path = self.folder / f"{spec.name}-{spec.precision}-{key.digest()}.plan"
+        name = re.sub(r"[^\w.-]", "_", f"{spec.name}-{spec.precision}")  # whatever a file says
+        path = self.folder / f"{name}-{key.digest()}.plan"
         why = self._why(path, key)
         if why is None:
             path.touch()  # used last

@@ -146,7 +146,7 @@ def check_refusals(trt: Any) -> None:
     error = mock(trt.ParserError, desc="no importer", node_name="conv", node_operator="Strange")
     trt.parser.parse.return_value, trt.parser.num_errors = False, 1
     trt.parser.get_error.return_value = error
-    expect(ModelError, "cannot take it (node 'conv', Strange: no importer)", trt, options)
+    expect(ModelError, "cannot load it (node 'conv', Strange: no importer)", trt, options)
     trt.parser.parse.return_value = True
     trt.builder.build_serialized_network.return_value = None
     expect(ModelError, "cannot build it (it gives no reason)", trt, options)

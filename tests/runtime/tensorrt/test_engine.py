@@ -119,7 +119,7 @@ def test_a_graph_that_tensorrt_cannot_take(
     graph = onnx.load(model)
     graph.graph.node[-1].op_type = "NoSuchOperator"
     onnx.save(graph, tmp_path / "strange.onnx")
-    with pytest.raises(ModelError, match=r"cannot take it \(node 'logits', NoSuchOperator: no imp"):
+    with pytest.raises(ModelError, match=r"cannot load it \(node 'logits', NoSuchOperator: no imp"):
         opened(tmp_path / "strange.onnx", make_platform())
 
 

@@ -130,6 +130,14 @@ def test_the_oldest_go(model: Path, make_platform: MakePlatform) -> None:
     assert not first.exists()
 
 
+def test_a_name_stays_in_the_cache(model: Path, make_platform: MakePlatform) -> None:
+    graph, spec = read_artifact(model)
+    cache, options = PlanCache(), PlanOptions.of_size(SIZE)
+    path = cache.take(graph, spec.replace(name="../../evil"), options, make_platform())
+    assert path.parent == cache.folder
+    assert path.is_file()
+
+
 def test_what_lies_beside_a_plan(model: Path, make_platform: MakePlatform) -> None:
     path = take(model, make_platform(), size=Size(128, 64))
     spec = read_spec_beside(path)

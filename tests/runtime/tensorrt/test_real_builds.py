@@ -124,9 +124,9 @@ def mixed_types(graph: onnx.ModelProto) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (strange_operator, r"cannot take it \(node '.*', NoSuchOperator: "),
-        (zero_point, r"cannot take it \(.*zero"),
-        (mixed_types, r"cannot (take|build) it \("),
+        (strange_operator, r"cannot load it \(node '.*', NoSuchOperator: "),
+        (zero_point, r"cannot load it \(.*zero"),
+        (mixed_types, r"cannot (load|build) it \("),
     ],
 )
 def test_what_the_parser_refuses_is_told_in_one_line(
@@ -140,5 +140,5 @@ def test_what_the_parser_refuses_is_told_in_one_line(
 
 
 def test_a_file_that_is_no_onnx_file() -> None:
-    with pytest.raises(ModelError, match="cannot take it"):
+    with pytest.raises(ModelError, match="cannot load it"):
         build(Path(__file__).read_bytes(), "SM86")
