@@ -76,9 +76,10 @@ class PlanCache:
         return "; ".join(fewest) or "there is none yet"
 
     def _drop_oldest(self) -> None:
-        plans = sorted(self.folder.glob("*.plan"), key=lambda each: each.stat().st_mtime)
-        for path in plans[:-KEPT]:
-            self.drop(path)
+        with contextlib.suppress(OSError):  # another process drops them too
+            plans = sorted(self.folder.glob("*.plan"), key=lambda each: each.stat().st_mtime)
+            for path in plans[:-KEPT]:
+                self.drop(path)
 
 
 def make_plan(
