@@ -31,6 +31,7 @@ class TensorRtTarget:
     name = "tensorrt"
     suffix = ".plan"
     engine = "tensorrt"
+    precisions = ("float32", "float16", "int8")
 
     @classmethod
     def of(cls, options: ExportOptions, spec: ModelSpec) -> TensorRtTarget:
