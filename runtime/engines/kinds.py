@@ -68,9 +68,6 @@ KINDS = {
             "onnxruntime_engine:OnnxRuntimeEngine",
         ),
         EngineKind(
-            "openvino", "openvino", "openvino", (".onnx", ".xml"), "openvino_engine:OpenVinoEngine"
-        ),
-        EngineKind(
             "tensorrt",
             "tensorrt",
             "cuda",
@@ -78,6 +75,9 @@ KINDS = {
             "tensorrt_engine:TensorRtEngine",
             hint=HOW_TO_INSTALL,
             needs_cuda=True,
+        ),
+        EngineKind(
+            "openvino", "openvino", "openvino", (".onnx", ".xml"), "openvino_engine:OpenVinoEngine"
         ),
     )
 }
