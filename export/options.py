@@ -10,7 +10,7 @@ from roadseg.runtime.options import Size
 
 HEADS = ("logits", "mask")
 METHODS = ("minmax", "percentile", "mse", "entropy")
-TARGET_NAMES = ("openvino",)
+TARGET_NAMES = ("openvino", "tensorrt")
 RENDERED = "synthetic:?size=960x544&seed=1"
 
 
@@ -23,7 +23,7 @@ class ExportOptions:
     fp16: write a float16 form too, for GPUs.
     data: frames to calibrate and to score on: camvid:FOLDER, a folder in the plain layout, a
         folder of images, a video, or synthetic:; rendered roads when not given.
-    to: other runtimes to write the last artefact for: openvino.
+    to: other runtimes to write the last artefact for: openvino, tensorrt (on the device itself).
     out: folder for the artefacts.
     name: of the artefacts; by default the network's.
     size: input size to export for, to calibrate and to score at; the model's own by default.
@@ -41,6 +41,11 @@ class ExportOptions:
     head: logits, or mask for a graph that also upsamples and ends in class ids, for other
         runtimes.
     seed: of the choice of frames.
+    plan_sizes: input sizes of the TensorRT plan: one, or least,best,most; the model's by default.
+    plan_workspace_mb: most memory that a layer of the plan may take, in MB; 0 sets no limit.
+    plan_dla_core: number of the DLA that runs what it can; -1 for the GPU alone.
+    plan_version_compatible: let later TensorRT versions of the same major number load the plan.
+    plan_hardware: GPUs that can load the plan: this-gpu, ampere+ or same-capability.
     inspect: print a file's ModelSpec and do nothing else.
     """
 
@@ -64,6 +69,11 @@ class ExportOptions:
     sensitivity: bool = False
     head: str = "logits"
     seed: int = 0
+    plan_sizes: tuple[Size, ...] = ()
+    plan_workspace_mb: int = 0
+    plan_dla_core: int = -1
+    plan_version_compatible: bool = False
+    plan_hardware: str = "this-gpu"
     inspect: Path | None = None
 
     def __post_init__(self) -> None:

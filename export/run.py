@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
@@ -14,7 +15,7 @@ from roadseg.export.options import ExportOptions
 from roadseg.export.report import Artifact
 from roadseg.export.steps import make_float, make_fp16, make_int8, make_mask, make_target
 from roadseg.export.summary import summarize
-from roadseg.export.targets import TARGETS
+from roadseg.export.targets import Target, configured
 from roadseg.export.to_onnx import checkpoint_to_onnx
 from roadseg.export.work import Work
 from roadseg.runtime.artifact import read_artifact
@@ -33,23 +34,24 @@ def export(options: ExportOptions) -> list[Artifact]:
     model, spec = checkpoint_to_onnx(path) if is_checkpoint else read_artifact(path)
     spec = float_spec(options, spec, path)
     print(f"{spec.name} from {path}, at {spec.width}x{spec.height}", flush=True)
+    targets = {name: configured(name, options, spec) for name in options.to}
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.out, prefix=".export-") as folder:
         work = Work(options, spec, Path(folder), frames_to_score(options, spec))
         make_float(work, model, "traced" if is_checkpoint else "read")
-        _make_others(work)
+        _make_others(work, targets)
         summarize(work)
         return work.deliver()
 
 
-def _make_others(work: Work) -> None:
+def _make_others(work: Work, targets: Mapping[str, Target]) -> None:
     options = work.options
     if options.fp16:
         make_fp16(work)
     if options.int8:
         make_int8(work)
     for name in options.to:
-        make_target(work, TARGETS[name])
+        make_target(work, targets[name])
     if options.head == "mask":
         make_mask(work)
 

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Protocol
 
 from roadseg.calibration.frames import LabelledFrame
+from roadseg.export.options import ExportOptions
 from roadseg.export.quantizer import ENGINE
 from roadseg.export.to_openvino import OpenVinoTarget
+from roadseg.export.to_tensorrt import TensorRtTarget
 from roadseg.runtime.engines import open_engine
 from roadseg.runtime.errors import CheckFailed
 from roadseg.runtime.options import Size
 from roadseg.runtime.segmenter import Segmenter
+from roadseg.runtime.spec import ModelSpec
 
 LEAST_AGREEMENT = 99.0  # percent of pixels, of a target's masks and those of its ONNX artefact
 
@@ -36,7 +39,14 @@ class Target(Protocol):
         """
 
 
-TARGETS: dict[str, Target] = {target.name: target for target in (OpenVinoTarget(),)}
+TARGETS: dict[str, Target] = {
+    target.name: target for target in (OpenVinoTarget(), TensorRtTarget())
+}
+
+
+def configured(name: str, options: ExportOptions, spec: ModelSpec) -> Target:
+    """Return a target with what it was told on the command line."""
+    return TensorRtTarget.of(options, spec) if name == TensorRtTarget.name else TARGETS[name]
 
 
 def verify(

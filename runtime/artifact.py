@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import onnx
 
 LEAST_OPSET = 13  # the first with scales by channel
+PLAN_SUFFIXES = (".plan", ".engine")  # of TensorRT
 
 
 def read_graph(path: str | Path) -> onnx.ModelProto:
@@ -65,8 +66,12 @@ def read_spec(model: onnx.ModelProto, where: str | Path) -> ModelSpec:
 
 
 def spec_beside(path: Path) -> Path:
-    """Return where the ModelSpec of an artefact that cannot hold it lies: NAME.json."""
-    return path.with_suffix(".json")
+    """Return where the ModelSpec of an artefact that cannot hold it lies: NAME.json.
+
+    Beside a TensorRT plan it is NAME.plan.json, as that JSON belongs to this plan alone.
+    """
+    is_plan = path.suffix.lower() in PLAN_SUFFIXES
+    return path.with_name(f"{path.name}.json") if is_plan else path.with_suffix(".json")
 
 
 def read_spec_beside(path: Path) -> ModelSpec:

@@ -12,7 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from roadseg.runtime import cuda as cuda_package
+from roadseg.runtime.cuda import fake_cuda
+from roadseg.runtime.cuda.fake_cuda import FakeCuda
 from roadseg.runtime.spec import METADATA_KEY, ClassInfo, ModelSpec
+from roadseg.runtime.tensorrt import platform as platform_module
+from roadseg.runtime.tensorrt.fake_tensorrt import FakeTensorRt
+from roadseg.runtime.tensorrt.platform import Platform
 
 SPEC = ModelSpec(
     name="colours",
@@ -126,3 +132,37 @@ def open_tab() -> Callable[..., Any]:
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep what tests find out of the user's cache."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+def fake_platform(
+    device: fake_cuda.DeviceProperties = fake_cuda.DISCRETE, **options: object
+) -> Platform:
+    """Return a machine with a GPU; options of the fake CUDA and the fake TensorRT."""
+    mine = {name: options.pop(name) for name in ("captures", "memory") if name in options}
+    cuda = FakeCuda(device=device, **mine)  # type: ignore[arg-type]
+    cuda.device_count()
+    return Platform(FakeTensorRt(cuda, **options), cuda, device)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def make_platform() -> Callable[..., Platform]:
+    """Make a machine with a GPU that is not there; see fake_platform."""
+    return fake_platform
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Platform], Platform]:
+    """Make this machine the fake one, for what opens engines by name."""
+
+    def pretend(platform: Platform) -> Platform:
+        found = importlib.util.find_spec
+
+        def find(name: str) -> object:
+            return object() if name == "tensorrt" else found(name)
+
+        monkeypatch.setattr(importlib.util, "find_spec", find)
+        monkeypatch.setattr(cuda_package, "_installed", lambda: [platform.cuda])
+        monkeypatch.setattr(platform_module, "load_tensorrt", lambda purpose: platform.trt)
+        return platform
+
+    return pretend

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from roadseg.runtime.artifact import PLAN_SUFFIXES
 from roadseg.runtime.engines.base import Engine
-from roadseg.runtime.errors import MissingExtra
+from roadseg.runtime.errors import MissingExtra, UsageError
+from roadseg.runtime.tensorrt.platform import HOW_TO_INSTALL
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class EngineKind:
     extra: of roadseg that installs the package.
     suffixes: of the files that it runs; .onnx is run by several.
     opener: "module:class", opened with (graph or path, spec, size, threads).
+    hint: how the package is installed, where no extra does it.
+    needs_cuda: it runs on an NVIDIA GPU.
     """
 
     name: str
@@ -28,15 +32,25 @@ class EngineKind:
     extra: str
     suffixes: tuple[str, ...]
     opener: str
+    hint: str = ""
+    needs_cuda: bool = False
 
     @property
     def is_installed(self) -> bool:
-        """Whether its package is here."""
-        return importlib.util.find_spec(self.package) is not None
+        """Whether its package is here, and the GPU that it needs."""
+        if importlib.util.find_spec(self.package) is None:
+            return False
+        from roadseg.runtime.cuda import has_device
+
+        return not self.needs_cuda or has_device()
 
     def load(self) -> Callable[..., Engine]:
-        """Return its class; raises MissingExtra without its package."""
-        if not self.is_installed:
+        """Return its class; raises MissingExtra or UsageError without its package."""
+        if importlib.util.find_spec(self.package) is None:
+            if self.hint:
+                raise UsageError(
+                    f"engine {self.name} needs {self.package}, which is not installed: {self.hint}"
+                )
             raise MissingExtra(self.package, self.extra, f"engine {self.name}")
         module, _, name = self.opener.partition(":")
         made: Any = getattr(importlib.import_module(f"roadseg.runtime.engines.{module}"), name)
@@ -52,6 +66,15 @@ KINDS = {
             "",
             (".onnx",),
             "onnxruntime_engine:OnnxRuntimeEngine",
+        ),
+        EngineKind(
+            "tensorrt",
+            "tensorrt",
+            "cuda",
+            (".onnx", *PLAN_SUFFIXES),
+            "tensorrt_engine:TensorRtEngine",
+            hint=HOW_TO_INSTALL,
+            needs_cuda=True,
         ),
         EngineKind(
             "openvino", "openvino", "openvino", (".onnx", ".xml"), "openvino_engine:OpenVinoEngine"

@@ -1,0 +1,264 @@
+"""A CUDA without a GPU, for tests: work waits in its stream, and misuse is an error.
+
+Memory is the host's own. Copies and kernels run when their stream is synchronised, never
+before, so code that forgets to wait reads old values. Each pointer knows whose it is: the device
+cannot read page-locked memory that is not mapped, and nothing is used or freed after its end.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roadseg.runtime.cuda.base import CudaError, DeviceProperties
+
+Work = Callable[[], None]
+ALIAS = 1 << 60  # the device's pointers to mapped memory differ from the host's
+STEP_MS = 0.5  # what each piece of work takes on the fake device's clock
+
+DISCRETE = DeviceProperties("Fake RTX", (8, 6), integrated=False, maps_host_memory=True)
+INTEGRATED = DeviceProperties("Fake Orin", (8, 7), integrated=True, maps_host_memory=True)
+
+
+class CudaMisuse(RuntimeError):
+    """What a GPU would answer with a crash, wrong values or a leak."""
+
+
+@dataclass
+class _Block:
+    kind: str  # "device", "page-locked" or "mapped"
+    memory: Any
+    alive: bool = True
+
+
+class FakeCuda:
+    """See Cuda.
+
+    devices: how many GPUs it says there are.
+    device: the first of them.
+    captures: whether streams can be captured.
+    memory: bytes that can be allocated on the device.
+    """
+
+    name = "fake"
+
+    def __init__(
+        self,
+        devices: int = 1,
+        device: DeviceProperties = DISCRETE,
+        captures: bool = True,
+        memory: int = 1 << 40,
+    ) -> None:
+        self.devices, self.device = devices, device
+        self.captures, self.memory = captures, memory
+        self.clock_ms = 0.0
+        self.calls: list[str] = []
+        self._numbers = itertools.count(1)
+        self._blocks: dict[int, _Block] = {}
+        self._streams: dict[int, list[Work]] = {}
+        self._recordings: dict[int, list[Work]] = {}
+        self._graphs: dict[int, list[Work]] = {}
+        self._events: dict[int, float | None] = {}
+
+    def leaks(self) -> list[str]:
+        """Return what was not given back."""
+        blocks = [f"{each.kind} memory" for each in self._blocks.values() if each.alive]
+        others: dict[str, dict[int, Any]] = {
+            "stream": self._streams,
+            "graph": self._graphs,
+            "event": self._events,
+        }
+        return blocks + [kind for kind, alive in others.items() for _ in alive]
+
+    def view(self, pointer: int, size: int) -> NDArray[np.uint8]:
+        """Return the bytes behind a pointer of the device, as a kernel sees them."""
+        block = self._block(pointer & ~ALIAS)
+        if block.kind != ("mapped" if pointer & ALIAS else "device"):
+            raise CudaMisuse(f"the device cannot read {block.kind} memory by this pointer")
+        return _bytes(block, size)
+
+    def queue(self, stream: int, work: Work) -> None:
+        """Queue work, as the launch of a kernel does; a stream that is captured records it."""
+        self._stream(stream)
+        self._recordings.get(stream, self._streams[stream]).append(work)
+
+    def is_captured(self, stream: int) -> bool:
+        """Return whether a stream records instead of running."""
+        return stream in self._recordings
+
+    def device_count(self) -> int:
+        """See Cuda."""
+        self.calls.append("device_count")
+        return self.devices
+
+    def properties(self, device: int = 0) -> DeviceProperties:
+        """See Cuda."""
+        if device >= self.devices:
+            raise CudaError("properties", 101, "invalid device ordinal")
+        return self.device
+
+    def allocate(self, size: int) -> int:
+        """See Cuda."""
+        used = sum(
+            ctypes.sizeof(each.memory)
+            for each in self._blocks.values()
+            if each.alive and each.kind == "device"
+        )
+        if used + size > self.memory:
+            raise CudaError("allocate", 2, "out of memory")
+        return self._allocate(size, "device")
+
+    def free(self, pointer: int) -> None:
+        """See Cuda."""
+        self._free(pointer, ("device",))
+
+    def allocate_host(self, size: int, mapped: bool) -> int:
+        """See Cuda."""
+        return self._allocate(size, "mapped" if mapped else "page-locked")
+
+    def free_host(self, pointer: int) -> None:
+        """See Cuda."""
+        self._free(pointer, ("mapped", "page-locked"))
+
+    def device_pointer(self, pointer: int) -> int:
+        """See Cuda."""
+        if self._block(pointer).kind != "mapped":
+            raise CudaError("device_pointer", 1, "invalid argument: the memory is not mapped")
+        return pointer | ALIAS
+
+    def copy_to_device(self, target: int, source: int, size: int, stream: int) -> None:
+        """See Cuda."""
+        self.calls.append("copy_to_device")
+        self.queue(stream, lambda: self._copy(self.view(target, size), self._host(source, size)))
+
+    def copy_to_host(self, target: int, source: int, size: int, stream: int) -> None:
+        """See Cuda."""
+        self.calls.append("copy_to_host")
+        self.queue(stream, lambda: self._copy(self._host(target, size), self.view(source, size)))
+
+    def create_stream(self) -> int:
+        """See Cuda."""
+        number = next(self._numbers)
+        self._streams[number] = []
+        return number
+
+    def synchronize(self, stream: int) -> None:
+        """See Cuda."""
+        self.calls.append("synchronize")
+        if stream in self._recordings:
+            raise CudaError("synchronize", 900, "not permitted when stream is capturing")
+        waiting, self._streams[stream] = self._stream(stream), []
+        for work in waiting:
+            work()
+            self.clock_ms += STEP_MS
+
+    def destroy_stream(self, stream: int) -> None:
+        """See Cuda."""
+        if self._stream(stream):
+            raise CudaMisuse("a stream is destroyed with work that nobody waited for")
+        del self._streams[stream]
+
+    def begin_capture(self, stream: int) -> None:
+        """See Cuda."""
+        self._stream(stream)
+        if not self.captures:
+            raise CudaError("begin_capture", 801, "operation not supported")
+        if stream in self._recordings:
+            raise CudaError("begin_capture", 900, "the stream is captured already")
+        self._recordings[stream] = []
+
+    def end_capture(self, stream: int) -> int:
+        """See Cuda."""
+        if stream not in self._recordings:
+            raise CudaError("end_capture", 1, "the stream is not captured")
+        number = next(self._numbers)
+        self._graphs[number] = self._recordings.pop(stream)
+        return number
+
+    def launch(self, graph: int, stream: int) -> None:
+        """See Cuda."""
+        self.calls.append("launch")
+        if graph not in self._graphs:
+            raise CudaMisuse("a graph is launched after its end")
+        for work in self._graphs[graph]:
+            self.queue(stream, work)
+
+    def destroy_graph(self, graph: int) -> None:
+        """See Cuda."""
+        self._end(self._graphs, graph, "graph")
+
+    def create_event(self) -> int:
+        """See Cuda."""
+        number = next(self._numbers)
+        self._events[number] = None
+        return number
+
+    def record(self, event: int, stream: int) -> None:
+        """See Cuda."""
+        self._events[event] = None
+        self.queue(stream, lambda: self._events.update({event: self.clock_ms}))
+
+    def elapsed_ms(self, start: int, end: int) -> float:
+        """See Cuda."""
+        first, last = self._events[start], self._events[end]
+        if first is None or last is None:
+            raise CudaError("elapsed_ms", 600, "device not ready")
+        return last - first
+
+    def destroy_event(self, event: int) -> None:
+        """See Cuda."""
+        self._end(self._events, event, "event")
+
+    def _allocate(self, size: int, kind: str) -> int:
+        if size < 1:
+            raise CudaError("allocate", 1, "invalid argument")
+        memory = (ctypes.c_uint8 * size)()
+        pointer = ctypes.addressof(memory)
+        self._blocks[pointer] = _Block(kind, memory)
+        return pointer
+
+    def _free(self, pointer: int, kinds: tuple[str, ...]) -> None:
+        block = self._block(pointer)
+        if block.kind not in kinds:
+            raise CudaMisuse(f"{block.kind} memory is freed as {' or '.join(kinds)}")
+        block.alive = False  # the memory stays, so that its pointer is never given out again
+        ctypes.memset(pointer, 0xDD, ctypes.sizeof(block.memory))
+
+    def _block(self, pointer: int) -> _Block:
+        block = self._blocks.get(pointer)
+        if block is None:
+            raise CudaMisuse(f"{pointer:#x} is no pointer of this CUDA")
+        if not block.alive:
+            raise CudaMisuse(f"{block.kind} memory is used after it was freed")
+        return block
+
+    def _host(self, pointer: int, size: int) -> NDArray[np.uint8]:
+        block = self._block(pointer)
+        if block.kind == "device":
+            raise CudaMisuse("the host cannot read device memory")
+        return _bytes(block, size)
+
+    def _copy(self, target: NDArray[np.uint8], source: NDArray[np.uint8]) -> None:
+        target[:] = source
+
+    def _stream(self, stream: int) -> list[Work]:
+        if stream not in self._streams:
+            raise CudaMisuse(f"{stream} is no stream, or one after its end")
+        return self._streams[stream]
+
+    def _end(self, alive: dict[int, Any], number: int, kind: str) -> None:
+        if number not in alive:
+            raise CudaMisuse(f"the end of a {kind} that is not there")
+        del alive[number]
+
+
+def _bytes(block: _Block, size: int) -> NDArray[np.uint8]:
+    if size > ctypes.sizeof(block.memory):
+        raise CudaMisuse(f"{size} bytes of {ctypes.sizeof(block.memory)}")
+    return np.frombuffer(memoryview(block.memory), np.uint8)[:size]

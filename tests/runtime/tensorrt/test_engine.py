@@ -1,0 +1,136 @@
+"""The engine on the fake GPU: its buffers, streams and graph, and that it gives all back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from roadseg.runtime.artifact import read_artifact
+from roadseg.runtime.cuda import CudaError
+from roadseg.runtime.cuda.fake_cuda import DISCRETE, INTEGRATED, STEP_MS, FakeCuda
+from roadseg.runtime.engines import open_engine
+from roadseg.runtime.engines.tensorrt_engine import TensorRtEngine
+from roadseg.runtime.errors import ModelError
+from roadseg.runtime.options import Size
+from roadseg.runtime.tensorrt.platform import Platform
+
+MakePlatform = Callable[..., Platform]
+
+
+def opened(model: Path, platform: Platform, size: Size | None = None) -> TensorRtEngine:
+    graph, spec = read_artifact(model)
+    return TensorRtEngine(graph, spec, size or Size(64, 32), 0, platform)
+
+
+def fake(platform: Platform) -> FakeCuda:
+    assert isinstance(platform.cuda, FakeCuda)
+    return platform.cuda
+
+
+@pytest.mark.parametrize("device", [DISCRETE, INTEGRATED], ids=["discrete", "integrated"])
+@pytest.mark.parametrize("captures", [True, False], ids=["graph", "queued"])
+def test_the_contract_of_engines(
+    model: Path, make_platform: MakePlatform, device: object, captures: bool
+) -> None:
+    platform = make_platform(device, captures=captures)
+    engine = opened(model, platform)
+    assert engine.replays_graph is captures
+    assert engine.input.shape == (32, 64, 3)
+    assert engine.input.dtype == np.uint8
+    assert engine.input.flags.c_contiguous
+    engine.input[:] = (200, 10, 30)
+    first = engine.infer()
+    assert first.shape == (3, 8, 16)
+    np.testing.assert_allclose(first[:, 0, 0], [200, 10, 30], atol=1e-3)
+    engine.input[:] = (5, 90, 8)
+    second = engine.infer()
+    assert np.shares_memory(first, second)
+    np.testing.assert_allclose(second[:, 7, 15], [5, 90, 8], atol=1e-3)
+    engine.close()
+    engine.close()
+    assert fake(platform).leaks() == []
+    with pytest.raises(RuntimeError, match="closed"):
+        engine.infer()
+
+
+def test_nothing_is_copied_where_memory_is_shared(model: Path, make_platform: MakePlatform) -> None:
+    copied, shared = make_platform(DISCRETE), make_platform(INTEGRATED)
+    for platform in (copied, shared):
+        opened(model, platform).infer()
+    assert "copy_to_device" in fake(copied).calls
+    assert not {"copy_to_device", "copy_to_host"} & set(fake(shared).calls)
+
+
+def test_a_frame_is_one_launch_and_one_wait(model: Path, make_platform: MakePlatform) -> None:
+    platform = make_platform()
+    engine = opened(model, platform)
+    calls = fake(platform).calls
+    calls.clear()
+    for _ in range(3):
+        engine.infer()
+    assert calls == ["launch", "synchronize"] * 3
+
+
+def test_a_run_that_cannot_be_captured_is_queued(model: Path, make_platform: MakePlatform) -> None:
+    platform = make_platform(capturable=False)
+    engine = opened(model, platform)
+    assert not engine.replays_graph
+    engine.input[:] = (7, 8, 9)
+    np.testing.assert_allclose(engine.infer()[:, 0, 0], [7, 8, 9], atol=1e-3)
+    engine.close()
+    assert fake(platform).leaks() == []
+
+
+def test_the_time_on_the_device(model: Path, make_platform: MakePlatform) -> None:
+    engine = opened(model, make_platform(DISCRETE))
+    engine.infer()
+    assert engine.device_ms == pytest.approx(STEP_MS * 4)  # upload, network, download, mark
+
+
+@pytest.mark.parametrize("memory", [0, 7000])
+def test_too_little_memory_leaves_nothing(
+    model: Path, make_platform: MakePlatform, memory: int
+) -> None:
+    platform = make_platform(DISCRETE, memory=memory)
+    with pytest.raises(CudaError, match="out of memory"):
+        opened(model, platform)
+    assert fake(platform).leaks() == []
+
+
+def test_seg_run_opens_it_by_name(
+    model: Path, make_platform: MakePlatform, machine: Callable[[Platform], Platform]
+) -> None:
+    platform = machine(make_platform())
+    engine = open_engine(model, "tensorrt", Size(128, 96))
+    assert engine.name == "tensorrt"
+    assert engine.infer().shape == (3, 24, 32)
+    engine.close()
+    assert fake(platform).leaks() == []
+
+
+def test_a_graph_that_tensorrt_cannot_take(
+    model: Path, make_platform: MakePlatform, tmp_path: Path
+) -> None:
+    import onnx
+
+    graph = onnx.load(model)
+    graph.graph.node[-1].op_type = "NoSuchOperator"
+    onnx.save(graph, tmp_path / "strange.onnx")
+    with pytest.raises(ModelError, match=r"cannot load it \(node 'logits', NoSuchOperator: no imp"):
+        opened(tmp_path / "strange.onnx", make_platform())
+
+
+def test_shipped_networks_give_the_masks_of_onnx_runtime(make_platform: MakePlatform) -> None:
+    from roadseg.runtime.shipped import shipped_models
+
+    path = shipped_models()["deeplabv3plus-int8"]
+    size = Size(128, 64)
+    engine, plain = opened(path, make_platform(INTEGRATED), size), open_engine(path, size=size)
+    pixels = np.random.default_rng(0).integers(0, 256, engine.input.shape).astype(np.uint8)
+    for each in (engine, plain):
+        each.input[:] = pixels
+    same = engine.infer().argmax(0) == plain.infer().argmax(0)
+    assert same.mean() > 0.95
