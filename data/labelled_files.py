@@ -87,13 +87,17 @@ class LabelledFiles:
         ids = np.where(known[place] == packed, values[first][place], -1)
         if ids.min() < 0:
             y, x = np.argwhere(ids < 0)[0]
-            self._refuse(ids, path, f"colour {tuple(int(c) for c in colors[y, x])}")
+            red, green, blue = (int(c) for c in colors[y, x])
+            hint = ": seg-data check --fix, if greys are class ids" if red == green == blue else ""
+            self._refuse(ids, path, f"colour {(red, green, blue)}", hint)
         return ids.astype(np.uint8)
 
-    def _refuse(self, ids: NDArray[np.integer], path: Path, what: str) -> None:
+    def _refuse(self, ids: NDArray[np.integer], path: Path, what: str, hint: str = "") -> None:
         y, x = np.argwhere(ids < 0)[0]
         count = int((ids < 0).sum())
-        raise DataError(f"{path}: {what} at ({x}, {y}) is no class ({count} pixels have none)")
+        raise DataError(
+            f"{path}: {what} at ({x}, {y}) is no class ({count} pixels have none){hint}"
+        )
 
 
 def _pack(colors: NDArray[np.integer]) -> NDArray[np.integer]:

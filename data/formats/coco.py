@@ -10,7 +10,7 @@ from typing import Any
 from roadseg.data.dataset import Dataset, Sample
 from roadseg.data.formats.coco_shapes import PolygonShape, RunsShape, read_runs, ring
 from roadseg.data.formats.folders import make_dataset, path_name, refuse_split
-from roadseg.data.formats.json_files import read_json
+from roadseg.data.formats.json_files import read_json, reason
 from roadseg.data.formats.painted import (
     Annotation,
     PaintedShapes,
@@ -52,10 +52,13 @@ class CocoAnnotations:
         shapes = []
         for entry in self.entries.get(image["id"], ()):
             try:
+                if entry["category_id"] not in self.labels:
+                    raise DataError(f"unknown category {entry['category_id']}")
                 label, shape = self.labels[entry["category_id"]], _shape(entry, *size)
             except (DataError, KeyError, TypeError, ValueError) as error:
-                what = error if isinstance(error, DataError) else repr(error)
-                raise DataError(f"{sample.mask}: annotation {entry.get('id')}: {what}") from None
+                raise DataError(
+                    f"{sample.mask}: annotation {entry.get('id')}: {reason(error)}"
+                ) from None
             shapes.append((label, shape))
         return Annotation(tuple(shapes), size)
 
@@ -75,7 +78,7 @@ def open_coco(file: Path, split: str, options: CocoOptions) -> Dataset:
         listed = [(str(image["file_name"]), image) for image in raw["images"]]
         sizes = [(image["id"], image["width"], image["height"]) for _, image in listed]
     except (KeyError, TypeError) as error:
-        raise DataError(f"{file}: not a COCO file of annotations ({error!r})") from None
+        raise DataError(f"{file}: not a COCO file of annotations ({reason(error)})") from None
     strangers = set(entries) - {number for number, _, _ in sizes}
     if strangers:
         raise DataError(f"{file}: annotations of an image that is not listed, id {min(strangers)}")

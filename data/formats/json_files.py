@@ -22,3 +22,8 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise DataError(f"{path}: holds a {type(raw).__name__}, not an object with names")
     return raw
+
+
+def reason(error: Exception) -> str:
+    """Return what is wrong with an entry: the key that is missing, or what the error says."""
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)

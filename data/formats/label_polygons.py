@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from roadseg.data.dataset import Pixels
-from roadseg.data.formats.json_files import read_json
+from roadseg.data.formats.json_files import read_json, reason
 from roadseg.data.formats.pillow_shapes import new_mask
 from roadseg.data.labelled_files import LabelledFiles
 from roadseg.runtime.errors import DataError
@@ -47,7 +47,7 @@ class LabelPolygons(LabelledFiles):
                     points = [(x, y) for x, y in entry["polygon"]]
                     draw.polygon(points, fill=self._number(entry, path))
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path}: not a file of polygons ({error!r})") from None
+            raise DataError(f"{path}: not a file of polygons ({reason(error)})") from None
         return np.array(canvas, np.uint8)
 
     def _number(self, entry: Mapping[str, Any], path: Path) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from roadseg.data.dataset import Dataset, Pixels, Sample
 from roadseg.data.formats.coco_shapes import RunsShape
 from roadseg.data.formats.folders import make_dataset, path_name, refuse_split
-from roadseg.data.formats.json_files import read_json
+from roadseg.data.formats.json_files import read_json, reason
 from roadseg.data.formats.painted import (
     Annotation,
     PaintedShapes,
@@ -44,7 +44,7 @@ def open_labelme(folder: Path, split: str, options: ShapeOptions) -> Dataset:
             labels |= {str(shape["label"]) for shape in raw["shapes"]}
             image = path.parent / str(raw["imagePath"]).replace("\\", "/")
         except (KeyError, TypeError) as error:
-            raise DataError(f"{path}: not a file of labelme ({error!r})") from None
+            raise DataError(f"{path}: not a file of labelme ({reason(error)})") from None
         name, group = path_name(path.relative_to(folder))
         samples.append(Sample(name, image, path, group))
     if not files:
@@ -65,8 +65,7 @@ def read_annotation(sample: Sample) -> Annotation:
         try:
             shapes.append((str(entry["label"]), _shape(entry)))
         except (DataError, KeyError, TypeError, ValueError) as error:
-            what = error if isinstance(error, DataError) else repr(error)
-            raise DataError(f"{sample.mask}: shape {number}: {what}") from None
+            raise DataError(f"{sample.mask}: shape {number}: {reason(error)}") from None
     width, height = raw.get("imageWidth"), raw.get("imageHeight")
     return Annotation(tuple(shapes), (int(width), int(height)) if width and height else None)
 

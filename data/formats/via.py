@@ -15,7 +15,7 @@ from roadseg.data.dataset import Dataset, Sample
 from roadseg.data.formats.coco_shapes import PolygonShape
 from roadseg.data.formats.cvat import ellipse, rectangle, turn
 from roadseg.data.formats.folders import make_dataset, path_name, refuse_split
-from roadseg.data.formats.json_files import read_json
+from roadseg.data.formats.json_files import read_json, reason
 from roadseg.data.formats.painted import (
     Annotation,
     PaintedShapes,
@@ -66,8 +66,7 @@ class ViaRegions:
             try:
                 shapes.append((label, _shape(region.shape)))
             except (DataError, KeyError, TypeError, ValueError) as error:
-                what = error if isinstance(error, DataError) else repr(error)
-                raise DataError(f"{region.where}: {what}") from None
+                raise DataError(f"{region.where}: {reason(error)}") from None
         return Annotation(tuple(shapes), left_out=tuple(left_out))
 
 
@@ -108,7 +107,7 @@ def _from_json(file: Path) -> Iterator[tuple[str, list[Region]]]:
                 ],
             )
     except (AttributeError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: not a file of VGG Image Annotator ({error!r})") from None
+        raise DataError(f"{file}: not a file of VGG Image Annotator ({reason(error)})") from None
 
 
 def _region(where: str, image: str, entry: dict[str, Any]) -> Region:
@@ -131,7 +130,9 @@ def _from_csv(file: Path) -> Iterator[tuple[str, list[Region]]]:
     except OSError as error:
         raise DataError(f"{file}: {error.strerror or error}") from None
     except (KeyError, csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: not a CSV file of VGG Image Annotator ({error!r})") from None
+        raise DataError(
+            f"{file}: not a CSV file of VGG Image Annotator ({reason(error)})"
+        ) from None
     yield from found.items()
 
 

@@ -94,6 +94,8 @@ def labelme_shape() -> types.ModuleType:
     sys.modules.update(stubs)
     try:
         spec.loader.exec_module(module)
+    except ImportError as error:
+        pytest.skip(f"this labelme's shape.py cannot be loaded alone: {error}")
     finally:
         for name, old in before.items():
             del sys.modules[name]
