@@ -45,6 +45,15 @@ def find_leaks(
 
     `splits` are names of samples by split, such as read_splits gives.
     """
+    for line in in_two_splits(dataset, splits):
+        yield f"{folder / 'splits'}: {line}"
+    if splits:
+        home = {name: split for split, names in splits.items() for name in names}
+        yield from near_duplicates(*hash_samples(dataset, dataset.samples), home)
+
+
+def in_two_splits(dataset: Dataset, splits: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Give a line for each drive, or image without one, that is in more than one split."""
     group_of = {sample.name: sample.group for sample in dataset.samples}
     homes: dict[str, set[str]] = defaultdict(set)
     for split, names in splits.items():
@@ -54,8 +63,4 @@ def find_leaks(
                 homes[f"drive '{group}'" if group else f"image '{name}'"].add(split)
     for what, where in sorted(homes.items()):
         if len(where) > 1:
-            listed = " and ".join(split for split in splits if split in where)
-            yield f"{folder / 'splits'}: {what} is in {listed}"
-    if splits:
-        home = {name: split for split, names in splits.items() for name in names}
-        yield from near_duplicates(*hash_samples(dataset, dataset.samples), home)
+            yield f"{what} is in {' and '.join(split for split in splits if split in where)}"

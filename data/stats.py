@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roadseg.data import Dataset, open_dataset
+from roadseg.data.check import in_two_splits
 from roadseg.data.near_duplicates import near_duplicates
 from roadseg.data.splits import SPLITS, read_splits
 from roadseg.data.survey import Survey, survey
@@ -83,7 +84,7 @@ def stats_lines(stats: Statistics) -> list[str]:
         lines.append(f"{info.name:22}" + "".join(figures))
     void = stats.survey.void.sum() / max(1, stats.survey.void.sum() + stats.survey.pixels.sum())
     lines.append(f"void: {void * 100:.2f} % of all pixels")
-    return [*lines, *images_lines(stats), *_duplicate_lines(stats)]
+    return [*lines, *images_lines(stats), *leak_lines(stats)]
 
 
 def images_lines(stats: Statistics) -> list[str]:
@@ -107,8 +108,11 @@ def images_lines(stats: Statistics) -> list[str]:
     return lines
 
 
-def _duplicate_lines(stats: Statistics) -> list[str]:
+def leak_lines(stats: Statistics) -> list[str]:
+    """Return lines that tell what splits have in common."""
     if not stats.splits:
-        return ["not split: near-duplicates are looked for between splits"]
-    lines = [f"near-duplicates between splits: {len(stats.duplicates)}"]
+        return ["not split: drives and near-duplicates are looked for between splits"]
+    shared = list(in_two_splits(stats.dataset, stats.splits))
+    lines = [f"drives in two splits: {len(shared)}", *(f"  {line}" for line in shared[:MOST])]
+    lines.append(f"near-duplicates between splits: {len(stats.duplicates)}")
     return lines + [f"  {line}" for line in stats.duplicates[:MOST]]

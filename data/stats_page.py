@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from html import escape
 
-from roadseg.data.stats import Statistics, images_lines
+from roadseg.data.stats import Statistics, images_lines, leak_lines
 from roadseg.runtime import svg
 from roadseg.runtime.page import header, html_page, section
 
 THICK, GAP = 9, 9  # of bars, and between classes
-MOST = 20  # near-duplicates that are listed
 
 
 def stats_page(stats: Statistics) -> str:
-    """Return the page: class shares as bars, images and drives, near-duplicates between splits."""
+    """Return the page: class shares as bars, images and drives, what splits share."""
     names = f"{len(stats.dataset.classes)} classes, {len(stats.dataset.samples)} images"
     parts = [
         header(f"roadseg data: {stats.dataset.name}", names),
         section("Share of the labelled pixels", share_bars(stats), "narrow"),
         section("Images", _list(images_lines(stats))),
+        section("What splits have in common", _list(leak_lines(stats))),
     ]
-    if stats.splits:
-        found = list(stats.duplicates[:MOST]) or ["none"]
-        title = f"Near-duplicates between splits: {len(stats.duplicates)}"
-        parts.append(section(title, _list(found)))
     return html_page(f"roadseg data: {stats.dataset.name}", *parts)
 
 

@@ -56,6 +56,7 @@ def test_figures(tmp_path: Path, capsys: Told) -> None:
         "sizes: 20x10 (2), 10x10 (1)",
         "train: 2 images of 1 drive(s), 2 to 2 images each",
         "val: 1 images of 1 drive(s), 1 to 1 images each",
+        "drives in two splits: 0",
         "near-duplicates between splits: 0",
     ]
 
@@ -67,7 +68,7 @@ def test_what_is_not_split(tmp_path: Path, capsys: Told) -> None:
     assert main(["stats", str(folder)]) == 0
     out = capsys.readouterr().out
     assert "36.17 %" in out
-    assert "not split: near-duplicates are looked for between splits" in out
+    assert "not split: drives and near-duplicates are looked for between splits" in out
 
 
 def test_a_layout_with_splits_of_its_own(tmp_path: Path, capsys: Told) -> None:
@@ -80,6 +81,16 @@ def test_a_layout_with_splits_of_its_own(tmp_path: Path, capsys: Told) -> None:
     out = capsys.readouterr().out
     assert " ".join(out.splitlines()[4].split()) == "road 100.00 % 0.00 %"
     assert "near-duplicates between splits: 1" in out
+    assert "drives in two splits: 0" in out
+
+
+def test_a_drive_in_two_splits_is_told(tmp_path: Path, capsys: Told) -> None:
+    folder = make(tmp_path)
+    (folder / "splits" / "val.txt").write_text("one/b\ntwo/c\n")
+    (folder / "splits" / "train.txt").write_text("one/a\n")
+    assert main(["stats", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3:-1] == ["drives in two splits: 1", "  drive 'one' is in train and val"]
 
 
 @pytest.mark.slow
