@@ -6,7 +6,7 @@ import cv2
 
 from roadseg.data.dataset import Pixels, Sample
 from roadseg.runtime.errors import DataError
-from roadseg.runtime.images import read_image
+from roadseg.runtime.images import is_image, read_image
 
 
 def check_pair(image: Pixels, mask: Pixels, sample: Sample) -> None:
@@ -21,7 +21,11 @@ def check_pair(image: Pixels, mask: Pixels, sample: Sample) -> None:
         f"{image.shape[1]}x{image.shape[0]}"
     )
     if sample.image.is_file() and mask.shape == stored_pixels(sample).shape[:2]:
-        told += " once turned upright by its EXIF orientation: seg-data check --fix turns the mask"
+        told += " once turned upright by its EXIF orientation: " + (
+            "seg-data check --fix turns the mask"
+            if sample.mask and is_image(sample.mask)
+            else "label the image as it is shown, or store it upright"
+        )
     raise DataError(told)
 
 

@@ -13,7 +13,7 @@ from roadseg.data.labelled_files import LabelledFiles
 def open_bdd100k(folder: Path, split: str) -> Dataset:
     """Open BDD100K (Yu et al., CVPR 2020): masks hold Cityscapes' train ids, 255 is void.
 
-    Each image is of a video of its own, whose name it has: it is its own group.
+    Which images are of one drive is not published: there are no groups.
     """
     samples: list[Sample] = []
     strays: list[Path] = []
@@ -21,7 +21,7 @@ def open_bdd100k(folder: Path, split: str) -> Dataset:
         labels = folder / "labels" / "sem_seg" / "masks" / part.name
         masks = {path.stem: path for path in images_in(labels)}
         for image in images_in(part):
-            samples.append(Sample(image.stem, image, masks.pop(image.stem, None), image.stem))
+            samples.append(Sample(image.stem, image, masks.pop(image.stem, None), ""))
         strays += masks.values()
     licence = "BDD100K's own licence"
     reader = LabelledFiles(CITYSCAPES_CLASSES)

@@ -46,17 +46,19 @@ def open_cvat(where: Path, split: str, options: ShapeOptions) -> Dataset:
         *sorted({s.get("label", "") for i in images.values() for s in i} - {*colors}),
     ]
     classes, numbers, background = label_classes(labels, options, where, colors)
-    annotations = {sample.name: _annotation(images[sample.name], where) for sample in samples}
-    reader = PaintedShapes(numbers, background, _ByName(annotations))
+    reader = PaintedShapes(numbers, background, CvatImages(images))
     return make_dataset(where.parent.name, classes, samples, "", reader, notes=reader.notes)
 
 
-class _ByName:
-    def __init__(self, annotations: dict[str, Annotation]) -> None:
-        self.annotations = annotations
+class CvatImages:
+    """Gives the shapes of a sample; they are made when they are asked for."""
+
+    def __init__(self, images: dict[str, Element]) -> None:
+        self.images = images
 
     def __call__(self, sample: Sample) -> Annotation:
-        return self.annotations[sample.name]
+        """Return the shapes of a sample; raises DataError that names the image at fault."""
+        return _annotation(self.images[sample.name], sample.mask)
 
 
 def _read(path: Path) -> Element:
@@ -86,7 +88,7 @@ def _sample(path: str, file: Path) -> Sample:
     return Sample(name, image, file, group)
 
 
-def _annotation(image: Element, file: Path) -> Annotation:
+def _annotation(image: Element, file: Path | None) -> Annotation:
     """Return an image's shapes from the lowest z_order to the highest."""
     try:
         size = int(image.attrib["width"]), int(image.attrib["height"])

@@ -121,8 +121,35 @@ def test_bdd100k(tmp_path: Path) -> None:
         labels = tmp_path / "labels" / "sem_seg" / "masks" / split
         write(labels / f"{name}.png", ids([*range(19), IGNORE]))
     dataset = open_dataset(f"bdd100k:{tmp_path}")
-    assert dataset.groups == ("0000f77c-6257be58", "7d06fefd-f7be05a6")
+    assert [sample.name for sample in dataset.samples] == [
+        "0000f77c-6257be58",
+        "7d06fefd-f7be05a6",
+    ]
     np.testing.assert_array_equal(masks(f"bdd100k:{tmp_path}", "val")[0], ids([*range(19), 255]))
+
+
+LAYOUTS = {
+    "cityscapes": ("leftImg8bit/val/ulm/ulm_0_1_leftImg8bit", "gtFine/val/ulm/ulm_0_1_gtFine_{}"),
+    "idd": ("leftImg8bit/val/7/f_1_leftImg8bit", "gtFine/val/7/f_1_gtFine_labellevel3Ids"),
+    "idd_lite": ("leftImg8bit/val/7/f_1_image", "gtFine/val/7/f_1_label"),
+    "bdd100k": ("images/10k/val/b1c9c847", "labels/sem_seg/masks/val/b1c9c847"),
+    "camvid": ("val/images/0016E5_07959", "val/masks/0016E5_07959"),
+}
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_what_is_converted_is_the_same_data_set(tmp_path: Path, kind: str) -> None:
+    image, mask = LAYOUTS[kind]
+    write(tmp_path / "a" / f"{image}.jpg", picture())
+    write(tmp_path / "a" / f"{mask.format('labelTrainIds')}.png", ids(range(7)))
+    before = open_dataset(f"{kind}:{tmp_path / 'a'}")
+    assert main(["convert", f"{kind}:{tmp_path / 'a'}", "--out", str(tmp_path / "b")]) == 0
+    after = open_dataset(str(tmp_path / "b"))
+    assert (after.name, after.classes) == (before.name, before.classes)
+    first, second = before.samples[0], after.samples[0]
+    assert (second.name, second.group) == (first.name, first.group)
+    assert second.image.read_bytes() == first.image.read_bytes()
+    np.testing.assert_array_equal(after.load(second)[1], ids(range(7)))
 
 
 def test_kitti_road(tmp_path: Path) -> None:
