@@ -25,13 +25,15 @@ def copy(roads: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(roads, tmp_path / "copy"))
 
 
-def drives(seed: int, count: int = 60) -> tuple[list[Sample], np.ndarray]:
+def drives(
+    seed: int, count: int = 60, thin: float = 0.2, most: int = 12
+) -> tuple[list[Sample], np.ndarray]:
     """Drives of some images, each with mixtures of four classes of its own, the last one thin."""
     random = np.random.default_rng(seed)
     samples, pixels = [], []
     for drive in range(count):
-        mixture = random.dirichlet([2.0, 1.0, 0.5, 0.2])
-        for number in range(random.integers(2, 12)):
+        mixture = random.dirichlet([2.0, 1.0, 0.5, thin])
+        for number in range(random.integers(2, most)):
             samples.append(Sample(f"{drive}_{number}", Path("x"), None, str(drive)))
             pixels.append(random.multinomial(10_000, mixture))
     return samples, np.array(pixels)
@@ -59,6 +61,26 @@ def test_each_split_has_its_share_of_each_class(seed: int) -> None:
     np.testing.assert_allclose(sizes, np.array(RATIOS) / sum(RATIOS), atol=0.02)
     groups = [{name.split("_")[0] for name in part} for part in splits.values()]
     assert sum(map(len, groups)) == 60
+
+
+def test_a_class_that_few_drives_have() -> None:
+    """Dealt greedily alone, its share would be off by 0.7."""
+    samples, pixels = drives(4, thin=0.05)
+    splits = split_groups(samples, seed=4, pixels=pixels)
+    whole = pixels.sum(0) / pixels.sum()
+    assert (
+        max(np.abs(shares(samples, pixels, splits[key]) / whole - 1).max() for key in SPLITS) < 0.2
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_split_is_left_empty_for_better_shares(seed: int) -> None:
+    samples, pixels = drives(seed, count=3, most=8)
+    assert all(split_groups(samples, pixels=pixels).values())
+    two = split_groups(samples, (8, 2, 0), pixels=pixels)
+    assert two["train"]
+    assert two["val"]
+    assert not two["test"]
 
 
 def test_a_class_that_never_occurs() -> None:
