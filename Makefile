@@ -4,6 +4,8 @@
 PYTHON ?= python3
 DEMO := build/venv-demo
 TEST := build/venv-test
+# Tools that labels are drawn as, pixel by pixel; without what they need to show windows.
+AGREED := "labelme>=5.5" "cityscapesscripts>=2.2" "pyquaternion>=0.9"
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard runtime/csrc/*)
 
 .PHONY: demo test lint clean
@@ -32,6 +34,7 @@ $(TEST)/.installed: $(SOURCES)
 	@$(PYTHON) -m venv $(TEST)
 	@$(TEST)/bin/pip install --quiet --disable-pip-version-check --upgrade pip
 	@$(TEST)/bin/pip install --quiet -e ".[all]" --group dev
+	@$(TEST)/bin/pip install --quiet --no-deps $(AGREED)
 	@touch $@
 
 clean:

@@ -11,9 +11,10 @@ __all__ = ["Dataset", "LabelledImage", "Sample", "open_dataset"]
 
 
 def open_dataset(uri: str, split: str = "all") -> Dataset:
-    """Open camvid:FOLDER, idd_lite:FOLDER, a FOLDER in the plain layout, or synthetic:?n=20.
+    """Open a FOLDER in the plain layout, synthetic:?n=20, or FORMAT:PATH, such as camvid:FOLDER.
 
-    Raises DataError when it cannot be opened or has no images, UsageError for an unknown split.
+    The formats are listed in roadseg.data.formats. Raises DataError when it cannot be opened or
+    has no images, UsageError for an unknown split.
     """
     dataset = _open(uri, split)
     if not dataset.samples:
@@ -22,7 +23,7 @@ def open_dataset(uri: str, split: str = "all") -> Dataset:
 
 
 def _open(uri: str, split: str) -> Dataset:
-    from roadseg.data.layouts import open_camvid, open_idd_lite
+    from roadseg.data.formats import FORMATS, open_format
     from roadseg.data.plain import open_plain
 
     kind, colon, rest = uri.partition(":")
@@ -30,11 +31,13 @@ def _open(uri: str, split: str) -> Dataset:
         from roadseg.data.synthetic import open_synthetic
 
         return open_synthetic(rest, split)
-    layouts = {"camvid": open_camvid, "idd_lite": open_idd_lite}
-    if colon and kind in layouts:
-        return layouts[kind](Path(rest).expanduser(), split)
+    if colon and kind in FORMATS:
+        return open_format(kind, rest, split)
     folder = Path(uri).expanduser()
     if not folder.is_dir():
-        known = "camvid:FOLDER, idd_lite:FOLDER, synthetic:, or a folder with a dataset.toml"
-        raise DataError(f"{uri}: there is no such data set; known are {known}")
+        known = ", ".join(f"{name}:{what}" for name, (what, _, _) in FORMATS.items())
+        raise DataError(
+            f"{uri}: there is no such data set; known are {known}, synthetic:, or a folder with "
+            "a dataset.toml"
+        )
     return open_plain(folder, split)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from roadseg.data.dataset import Dataset
-from roadseg.data.splits import SPLITS
+from roadseg.data.near_duplicates import hash_samples, near_duplicates
 from roadseg.runtime.errors import DataError
 
 
@@ -29,15 +29,38 @@ def find_faults(
         yield f"{stray}: belongs to no image"
 
 
-def find_leaks(folder: Path, dataset: Dataset) -> Iterator[str]:
-    """Give a line for each drive that is in more than one of a plain data set's splits."""
+def find_notes(dataset: Dataset) -> Iterator[str]:
+    """Give a line for each shape that is cut off at its image's edge, or that is no area."""
+    for sample in dataset.samples if dataset.notes else ():
+        try:
+            yield from dataset.notes(sample) if dataset.notes else ()
+        except DataError:
+            continue  # a fault, and told as one
+
+
+def find_leaks(
+    folder: Path, dataset: Dataset, splits: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Give a line for each drive, image or near-duplicate that is in more than one split.
+
+    `splits` are names of samples by split, such as read_splits gives.
+    """
+    for line in in_two_splits(dataset, splits):
+        yield f"{folder / 'splits'}: {line}"
+    if splits:
+        home = {name: split for split, names in splits.items() for name in names}
+        yield from near_duplicates(*hash_samples(dataset, dataset.samples), home)
+
+
+def in_two_splits(dataset: Dataset, splits: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Give a line for each drive, or image without one, that is in more than one split."""
     group_of = {sample.name: sample.group for sample in dataset.samples}
     homes: dict[str, set[str]] = defaultdict(set)
-    for split in SPLITS:
-        path = folder / "splits" / f"{split}.txt"
-        for name in path.read_text().split() if path.is_file() else ():
-            if group := group_of.get(name.replace("/", "_")):
-                homes[group].add(split)
-    for group, splits in sorted(homes.items()):
-        if len(splits) > 1:
-            yield f"{folder / 'splits'}: drive '{group}' is in {' and '.join(sorted(splits))}"
+    for split, names in splits.items():
+        for name in names:
+            if name in group_of:
+                group = group_of[name]
+                homes[f"drive '{group}'" if group else f"image '{name}'"].add(split)
+    for what, where in sorted(homes.items()):
+        if len(where) > 1:
+            yield f"{what} is in {' and '.join(split for split in splits if split in where)}"

@@ -1,108 +1,62 @@
-"""seg-data: check, show, split and write labelled data."""
+"""seg-data: convert, check, split, show and count labelled data."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
+import numpy as np
+
 from roadseg.data import Dataset, open_dataset
-from roadseg.data.check import find_faults, find_leaks
+from roadseg.data.check import find_faults, find_leaks, find_notes
+from roadseg.data.label_map import load_label_map
+from roadseg.data.near_duplicates import near_pairs
+from roadseg.data.options import (
+    CheckOptions,
+    ConvertOptions,
+    ShowOptions,
+    SplitOptions,
+    StatsOptions,
+)
+from roadseg.data.repair import plain_folder, repair
 from roadseg.data.show import write_sheet
-from roadseg.data.splits import RATIOS, SPLITS, split_groups, write_splits
+from roadseg.data.splits import SPLITS, join_groups, read_splits, split_groups, write_splits
+from roadseg.data.stats import part_shares, statistics, stats_lines
+from roadseg.data.stats_page import stats_page
+from roadseg.data.survey import Survey, survey
 from roadseg.data.write import write_plain
-from roadseg.runtime.errors import CheckFailed, UsageError, run_cli, unknown
+from roadseg.runtime.errors import CheckFailed, run_cli, unknown
+from roadseg.runtime.files import write_text
 from roadseg.runtime.options import parse_options
-
-
-@dataclass(frozen=True)
-class CheckOptions:
-    """Read all of a data set and name each fault; exit code 1 when there is one.
-
-    data: camvid:FOLDER, idd_lite:FOLDER, a folder in the plain layout, or synthetic:.
-    split: train, val, test or all.
-    """
-
-    data: str
-    split: str = "all"
-
-
-@dataclass(frozen=True)
-class ShowOptions:
-    """Write a sheet of images beside their labels.
-
-    data: camvid:FOLDER, idd_lite:FOLDER, a folder in the plain layout, or synthetic:.
-    out: PNG to write.
-    n: images to show.
-    split: train, val, test or all.
-    """
-
-    data: str
-    out: Path = Path("sheet.png")
-    n: int = 12
-    split: str = "all"
-
-    def __post_init__(self) -> None:
-        """Check values."""
-        if self.n < 1:
-            raise UsageError(f"n is {self.n}: it must be at least 1")
-
-
-@dataclass(frozen=True)
-class SplitOptions:
-    """Split a folder in the plain layout by drive; writes splits/train.txt, val.txt, test.txt.
-
-    data: folder with a dataset.toml.
-    ratios: shares of train, val and test.
-    by: group keeps a drive in one split; image does not.
-    seed: of the order of drives of one size.
-    """
-
-    data: Path
-    ratios: tuple[float, ...] = RATIOS
-    by: str = "group"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check values."""
-        if len(self.ratios) != 3 or min(self.ratios) < 0 or self.ratios[0] <= 0:
-            raise UsageError(f"ratios are three shares such as 7,1.5,1.5, not {self.ratios}")
-        if self.seed < 0:
-            raise UsageError(f"seed is {self.seed}: it must not be negative")
-        if self.by not in ("group", "image"):
-            raise unknown("way to split", self.by, ("group", "image"))
-
-
-@dataclass(frozen=True)
-class WriteOptions:
-    """Write a data set in the plain layout: images/, masks/, dataset.toml.
-
-    data: camvid:FOLDER, idd_lite:FOLDER, a folder in the plain layout, or synthetic:.
-    out: folder to write, new or empty.
-    split: train, val, test or all.
-    """
-
-    data: str
-    out: Path
-    split: str = "all"
 
 
 def _check(options: CheckOptions) -> None:
     dataset = open_dataset(options.data, options.split)
+    if options.fix:
+        folder = plain_folder(options.data)
+        for line in repair(dataset):
+            print(f"fixed: {line}")
+        dataset = open_dataset(str(folder), options.split)
     count = 0
-    for fault in find_faults(dataset, _counter("checked", len(dataset.samples))):
+    for fault in find_faults(dataset, counter("checked", len(dataset.samples))):
         print(fault)
         count += 1
-    for leak in find_leaks(Path(options.data), dataset):
+    folder = Path(options.data)
+    for leak in find_leaks(folder, dataset, read_splits(folder)):
         print(leak)
         count += 1
+    notes = list(find_notes(dataset))
+    for note in notes:
+        print(f"note: {note}")
     if count:
         raise CheckFailed(f"{options.data}: {count} fault(s) in {_describe(dataset)}")
-    print(f"{options.data}: {_describe(dataset)}, no faults")
+    told = f", {len(notes)} note(s)" if notes else ""
+    print(f"{options.data}: {_describe(dataset)}, no faults{told}")
 
 
 def _show(options: ShowOptions) -> None:
@@ -112,18 +66,36 @@ def _show(options: ShowOptions) -> None:
 
 def _split(options: SplitOptions) -> None:
     dataset = open_dataset(str(options.data))
+    found = survey(dataset, counter("read", len(dataset.samples)))
     samples = dataset.samples
     if options.by == "image":
         samples = tuple(dataclasses.replace(each, group=each.name) for each in samples)
-    splits = split_groups(samples, options.ratios, options.seed)
+    pairs = [(first, second) for first, second, _ in near_pairs(found.hashes)]
+    groups = join_groups([sample.group for sample in samples], pairs)
+    joined = [dataclasses.replace(s, group=g) for s, g in zip(samples, groups, strict=True)]
+    splits = split_groups(joined, options.ratios, options.seed, found.pixels)
     names = _names_on_disk(options.data, dataset)
     write_splits(options.data, {key: [names[n] for n in part] for key, part in splits.items()})
+    _tell_split(dataset, found, splits, len({s.group for s in samples}) - len(set(groups)))
+    print(f"next: seg-train --data {options.data} --out runs/first")
+
+
+def _tell_split(
+    dataset: Dataset, found: Survey, splits: Mapping[str, Sequence[str]], kept_together: int
+) -> None:
+    """Print each split's images, drives, and how far its class shares are from the whole's."""
     group_of = {sample.name: sample.group for sample in dataset.samples}
+    parts = part_shares(dataset, found, splits)
     for split in SPLITS:
         drives = Counter(group_of[name] for name in splits[split])
         told = ", ".join(f"{drive} ({n})" for drive, n in sorted(drives.items()) if drive)
-        print(f"{split:5}  {len(splits[split]):5} images  {told}")
-    print(f"next: seg-train --data {options.data} --out runs/first")
+        print(f"{split:5}  {len(splits[split]):5} images  {shorten(told, 200, placeholder=' …')}")
+    if kept_together:
+        print(f"{kept_together} group(s) joined to others, as they share near-duplicates")
+    apart = np.abs(np.stack([part - found.shares for part in parts.values()])).max(0)
+    worst = int(apart.argmax())
+    name = dataset.classes[worst].name
+    print(f"class shares differ by {apart[worst] * 100:.1f} points at most ({name})")
 
 
 def _names_on_disk(folder: Path, dataset: Dataset) -> dict[str, str]:
@@ -135,11 +107,26 @@ def _names_on_disk(folder: Path, dataset: Dataset) -> dict[str, str]:
     }
 
 
-def _write(options: WriteOptions) -> None:
+def _convert(options: ConvertOptions) -> None:
     dataset = open_dataset(options.data, options.split)
-    write_plain(dataset, options.out, _counter("written", len(dataset.samples)))
+    if options.map:
+        dataset = load_label_map(options.map).apply(dataset)
+    write_plain(dataset, options.out, counter("written", len(dataset.samples)))
+    notes = sum(1 for _ in find_notes(dataset))
+    if notes:
+        print(
+            f"{notes} shape(s) were cut off or left out: seg-data check {options.data} names them"
+        )
     print(f"{_describe(dataset)} in {options.out}")
     print(f"next: seg-data split {options.out}")
+
+
+def _stats(options: StatsOptions) -> None:
+    found = statistics(options.data, counter)
+    print("\n".join(stats_lines(found)))
+    if options.out:
+        write_text(options.out, stats_page(found))
+        print(f"wrote {options.out}")
 
 
 def _describe(dataset: Dataset) -> str:
@@ -148,7 +135,7 @@ def _describe(dataset: Dataset) -> str:
     return f"{len(dataset.samples)} images{of}, {len(dataset.classes)} classes"
 
 
-def _counter(word: str, total: int) -> Callable[[int], None]:
+def counter(word: str, total: int) -> Callable[[int], None]:
     """Return a live line, on a terminal only."""
 
     def show(done: int) -> None:
@@ -163,8 +150,10 @@ COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
     "check": (CheckOptions, _check),
     "show": (ShowOptions, _show),
     "split": (SplitOptions, _split),
-    "write": (WriteOptions, _write),
+    "convert": (ConvertOptions, _convert),
+    "stats": (StatsOptions, _stats),
 }
+FORMER = {"write": "convert"}  # names that commands had
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -176,8 +165,9 @@ def _run(words: list[str]) -> None:
     if not words or words[0] in ("-h", "--help"):
         print("usage: seg-data COMMAND DATA [options]   (seg-data COMMAND --help)\n")
         for name, (kind, _) in COMMANDS.items():
-            print(f"  {name:6} {(kind.__doc__ or '').splitlines()[0]}")
+            print(f"  {name:8} {(kind.__doc__ or '').splitlines()[0]}")
         return
+    words = [FORMER.get(words[0], words[0]), *words[1:]]
     if words[0] not in COMMANDS:
         raise unknown("command", words[0], COMMANDS)
     kind, run = COMMANDS[words[0]]

@@ -43,6 +43,7 @@ class Dataset:
     licence: of the images, as their publisher states it.
     read: gives a sample's image and mask.
     strays: masks that belong to no image.
+    notes: gives what is no fault but good to know of a sample, such as shapes that were cut off.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Dataset:
     licence: str
     read: Callable[[Sample], LabelledImage]
     strays: tuple[Path, ...] = ()
+    notes: Callable[[Sample], list[str]] | None = None
 
     def load(self, sample: Sample) -> LabelledImage:
         """Return the image (H, W, 3) uint8 RGB and the mask (H, W) uint8, 255 where void.

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from roadseg.data.dataset import Dataset, Sample
+from roadseg.data.formats.folders import refuse_twins
 from roadseg.data.labelled_files import LabelledFiles
 from roadseg.runtime.errors import DataError, RoadsegError
 from roadseg.runtime.images import is_image
@@ -49,11 +50,13 @@ def open_plain(folder: Path, split: str) -> Dataset:
     if split != "all":
         samples = _of_split(samples, folder, split)
     samples = [Sample(s.name.replace("/", "_"), s.image, s.mask, s.group) for s in samples]
+    samples.sort(key=lambda sample: sample.name)
+    refuse_twins(samples)
     reader = LabelledFiles(classes, void=about["ignore"])
     return Dataset(
         about["name"] or folder.resolve().name,
         classes,
-        tuple(sorted(samples, key=lambda sample: sample.name)),
+        tuple(samples),
         about["licence"],
         reader,
         strays,
@@ -69,8 +72,8 @@ def read_about(path: Path) -> dict[str, Any]:
         raw = tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise DataError(
-            f"{path.parent}: has no {ABOUT}: write one, or say camvid:{path.parent} or "
-            f"idd_lite:{path.parent} for these layouts"
+            f"{path.parent}: has no {ABOUT}: write one, or say which format it has, such as "
+            f"camvid:{path.parent}"
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
@@ -79,12 +82,17 @@ def read_about(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: unknown key '{min(set(raw) - known)}': known are {sorted(known)}")
     ignore = raw.get("ignore", IGNORE)
     try:
+        classes = tuple(class_info(entry) for entry in raw["classes"])
+        names = [info.name for info in classes]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f"class '{twice}' is there twice")
         return {
             "name": str(raw.get("name", "")),
             "licence": str(raw.get("licence", "")),
             "ignore": [int(v) for v in ignore] if isinstance(ignore, list) else [int(ignore)],
             "group": re.compile(raw["group"]) if raw.get("group") else None,
-            "classes": tuple(class_info(entry) for entry in raw["classes"]),
+            "classes": classes,
         }
     except (KeyError, TypeError, ValueError, re.error, RoadsegError) as error:
         raise DataError(f"{path}: {_reason(error)}") from None

@@ -30,15 +30,20 @@ def read_image(path: str | Path, flags: int = cv2.IMREAD_COLOR) -> NDArray[np.ui
         content = Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from None
+    return decode_image(content, path, flags)
+
+
+def decode_image(content: bytes, where: object, flags: int = cv2.IMREAD_COLOR) -> NDArray[np.uint8]:
+    """Decode an image file's bytes as read_image does; `where` names them in errors."""
     fault = find_fault(content)
     if fault:
-        raise DataError(f"{path}: {fault}")
+        raise DataError(f"{where}: {fault}")
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:
         pixels = None
     if pixels is None:
-        raise DataError(f"{path}: not an image that can be decoded")
+        raise DataError(f"{where}: not an image that can be decoded")
     return np.asarray(pixels)
 
 

@@ -73,7 +73,7 @@ def roads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("data") / "roads"
     uri = "synthetic:?n=12&per_scene=2&size=128x64&seed=4"
-    assert main(["write", uri, "--out", str(folder)]) == 0
+    assert main(["convert", uri, "--out", str(folder)]) == 0
     assert main(["split", str(folder)]) == 0
     return folder
 

@@ -108,6 +108,7 @@ def test_each_fault_is_named(
 def test_a_drive_in_two_splits_is_a_fault(copy: Path, capsys: Told) -> None:
     names = images(copy)[:2]
     assert names[0].parent == names[1].parent
+    (copy / "splits" / "test.txt").write_text("")
     for split, image in zip(("train", "val"), names, strict=True):
         name = image.relative_to(copy / "images").with_suffix("").as_posix()
         (copy / "splits" / f"{split}.txt").write_text(name)
@@ -178,7 +179,10 @@ def test_split_writes_lists_that_open(copy: Path, capsys: Told) -> None:
     [
         (["check", "nowhere"], "nowhere: there is no such data set; known are camvid:FOLDER"),
         (["check", "camvid:nowhere"], "there is no such folder"),
-        (["shuffle", "x"], "unknown command 'shuffle': known are check, show, split, write"),
+        (
+            ["shuffle", "x"],
+            "unknown command 'shuffle': known are check, convert, show, split, stats",
+        ),
         (["check", "synthetic:?n=2&size=32x32", "--split", "extra"], "unknown split 'extra'"),
         (["split", "nowhere"], "there is no such data set"),
         (["split", "x", "--ratios", "1,2"], "three shares"),
@@ -208,13 +212,31 @@ def test_an_empty_data_set(tmp_path: Path, capsys: Told) -> None:
 def test_nothing_is_written_over_or_left_half(
     roads: Path, copy: Path, tmp_path: Path, capsys: Told
 ) -> None:
-    assert main(["write", str(roads), "--out", str(copy)]) == 2
+    assert main(["convert", str(roads), "--out", str(copy)]) == 2
     assert "is there already" in capsys.readouterr().err
     cut(images(copy)[5])
     out = tmp_path / "out"
-    assert main(["write", str(copy), "--out", str(out)]) == 2
+    assert main(["convert", str(copy), "--out", str(out)]) == 2
     assert "cut short" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy"]
+
+
+def test_the_command_by_its_former_name(roads: Path, tmp_path: Path, capsys: Told) -> None:
+    assert main(["write", str(roads), "--out", str(tmp_path / "out")]) == 0
+    assert "12 images of 6 drives" in capsys.readouterr().out
+
+
+def test_converted_to_the_classes_of_a_label_map(roads: Path, tmp_path: Path, capsys: Told) -> None:
+    words = ["convert", str(roads), "--out", str(tmp_path / "out"), "--map"]
+    assert main([*words, "camvid_to_idd_lite"]) == 0
+    before, after = open_dataset(str(roads)), open_dataset(str(tmp_path / "out"))
+    assert [info.name for info in after.classes][:2] == ["drivable", "non-drivable"]
+    old, new = (each.load(each.samples[0])[1] for each in (before, after))
+    np.testing.assert_array_equal(new == 0, old == 3)
+    short = tmp_path / "short.toml"
+    short.write_text('source = "a"\ntarget = "idd_lite"\n[map]\nsky = "sky"\n')
+    assert main([*words, str(short)]) == 2
+    assert f"{short}:3: misses the class 'building'" in capsys.readouterr().err
 
 
 def test_the_public_layouts(data_root: Path, tmp_path: Path, capsys: Told) -> None:
