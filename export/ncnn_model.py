@@ -59,8 +59,8 @@ def _text(value: float) -> str:
 def tagged(weights: NDArray[Any]) -> bytes:
     """Return weights behind the tag of their type, filled up to four bytes."""
     tag = INT8_TAG if weights.dtype == np.int8 else FLOAT32_TAG
-    content = np.ascontiguousarray(weights).tobytes()
-    return np.uint32(tag).tobytes() + content + bytes(-len(content) % 4)
+    content: bytes = np.ascontiguousarray(weights).tobytes()
+    return tag.to_bytes(4, "little") + content + bytes(-len(content) % 4)
 
 
 def plain(values: NDArray[Any]) -> bytes:

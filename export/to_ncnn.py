@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper
 
 from roadseg.export.half_weights import restore
 from roadseg.export.ncnn_model import Layer, Parameter, plain, tagged, write_ncnn
+from roadseg.export.torch_network import attributes
 from roadseg.runtime.artifact import read_artifact, spec_beside
 from roadseg.runtime.engines.qdq import QdqGraph
 from roadseg.runtime.errors import MissingExtra, ModelError
@@ -32,10 +32,10 @@ RESIZES = {("nearest", "asymmetric"): 1, ("linear", "half_pixel"): 2}
 
 
 class NcnnTarget:
-    """See Target. The input is the pixels as float32 planes, RGB; any size that the network takes."""
+    """See Target. The input is the pixels as float32 planes; any size that the network takes."""
 
     name, suffix, engine = "ncnn", ".ncnn.param", "ncnn"
-    precisions = ("float32", "int8")
+    precisions: tuple[str, ...] = ("float32", "int8")
 
     def convert(self, artifact: Path, out: Path) -> str:
         """See Target."""
@@ -74,9 +74,9 @@ class _Translation:
             for node in self.graph.nodes
             if node.op_type == "DequantizeLinear" and self.graph.has_constant(node.input[0])
         }
-        self.pixels = model.graph.input[0].name
+        self.pixels: str = model.graph.input[0].name
         self.layers = [Layer("Input", [], [self.pixels])]
-        self.blobs = {self.pixels: self.pixels}
+        self.blobs: dict[str, str] = {self.pixels: self.pixels}
         self.fused: set[str] = set()
 
     def run(self) -> list[Layer]:
@@ -114,16 +114,18 @@ class _Translation:
         last = output in self.graph.outputs
         self.blobs[output] = output if last else f"b{len(self.blobs)}"
         names = [self._blob(name) for name in inputs]
-        self.layers.append(Layer(kind, names, [self.blobs[output]], parameters or {}, weights or []))
+        self.layers.append(
+            Layer(kind, names, [self.blobs[output]], parameters or {}, weights or [])
+        )
 
     def _blob(self, name: str) -> str:
         """Return a tensor's blob; a constant gets a layer that gives it."""
         if name not in self.blobs:
             value = self.graph.constant(name)
-            channels, height, width = np.broadcast_shapes(value.shape[-3:], (1, 1, 1))
+            channels, height, width = (1,) * (3 - value.ndim) + value.shape[-3:]
             self.blobs[name] = f"b{len(self.blobs)}"
             sizes: dict[int, Parameter] = {0: width, 1: height, 2: channels}
-            self.layers.append(Layer("MemoryData", [], [self.blobs[name]], sizes, [tagged(value)]))
+            self.layers.append(Layer("MemoryData", [], [self.blobs[name]], sizes, [plain(value)]))
         return self.blobs[name]
 
     def _pass_on(self, node: onnx.NodeProto) -> None:
@@ -131,7 +133,7 @@ class _Translation:
         head = {self.pixels, *(name for name, blob in self.blobs.items() if blob == self.pixels)}
         if node.op_type == "Cast" and node.input[0] not in head:
             raise ModelError(f"ncnn: no layer for operator Cast ('{node.name}')")
-        if node.op_type == "Transpose" and _attributes(node).get("perm") != [0, 3, 1, 2]:
+        if node.op_type == "Transpose" and attributes(node).get("perm") != [0, 3, 1, 2]:
             raise ModelError(f"ncnn: no layer for operator Transpose ('{node.name}')")
         self.blobs[node.output[0]] = self.blobs[node.input[0]]
 
@@ -162,18 +164,18 @@ class _Translation:
         return (-widest if low is None else float(low), widest if high is None else float(high))
 
     def _concat(self, node: onnx.NodeProto) -> None:
-        if _attributes(node).get("axis") not in (1, -3):
+        if attributes(node).get("axis") not in (1, -3):
             raise ModelError(f"ncnn: Concat of other axes than channels ('{node.name}')")
         self._add("Concat", list(node.input), node.output[0], {0: 0})
 
     def _resize(self, node: onnx.NodeProto) -> None:
-        found = _attributes(node)
-        how = found.get("mode"), found.get("coordinate_transformation_mode")
-        scales = self.graph.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else ()
-        if how not in RESIZES or len(scales) != 4:
+        found = attributes(node)
+        how = found.get("mode"), found.get("coordinate_transformation_mode", "half_pixel")
+        scaled = len(node.input) == 3 and self.graph.has_constant(node.input[2])
+        if how not in RESIZES or not scaled:
             raise ModelError(f"ncnn: Resize of mode {how[0]}, {how[1]} ('{node.name}')")
-        parameters: dict[int, Parameter] = {0: RESIZES[how]}
-        parameters |= {1: float(scales[2]), 2: float(scales[3])}
+        height, width = (float(each) for each in self.graph.constant(node.input[2])[2:])
+        parameters: dict[int, Parameter] = {0: RESIZES[how], 1: height, 2: width}
         self._add("Interp", [node.input[0]], node.output[0], parameters)
 
     def _mean(self, node: onnx.NodeProto) -> None:
@@ -183,7 +185,7 @@ class _Translation:
         self._add("Reshape", [flat], node.output[0], {0: 1, 1: 1, 2: -1})
 
     def _max_pool(self, node: onnx.NodeProto) -> None:
-        found = _attributes(node)
+        found = attributes(node)
         if found.get("ceil_mode") or any(side != 1 for side in found.get("dilations", ())):
             raise ModelError(f"ncnn: MaxPool with dilations or rounding up ('{node.name}')")
         parameters: dict[int, Parameter] = {0: 0, 5: 1}
@@ -192,11 +194,12 @@ class _Translation:
         self._add("Pooling", [node.input[0]], node.output[0], parameters)
 
     def _convolution(self, node: onnx.NodeProto) -> None:
-        found = _attributes(node)
+        found = attributes(node)
         if found.get("auto_pad", "NOTSET") != "NOTSET":
             raise ModelError(f"ncnn: Conv with auto_pad {found['auto_pad']} ('{node.name}')")
         group = int(found.get("group", 1))
         values, scales = self._weights(node, group)
+        found["kernel_shape"] = values.shape[2:]
         bias = self.graph.constant(node.input[2]) if len(node.input) > 2 else None
         output = self._output(node)
         numbers = {11: "kernel_shape", 12: "dilations", 13: "strides", 14: "pads"}
@@ -208,8 +211,8 @@ class _Translation:
         if scales is not None:
             top = self._next_step(output)
             parameters[8] = 1 if top is None else 101
-            steps = [scales, np.float32([self.steps[node.input[0]]])]
-            steps += [] if top is None else [np.float32([top])]
+            steps = [scales, np.array([self.steps[node.input[0]]])]
+            steps += [] if top is None else [np.array([top])]
             weights += [plain(1 / each) for each in steps]
         kind = "ConvolutionDepthWise" if group > 1 else "Convolution"
         self._add(kind, [node.input[0]], output, parameters, weights)
@@ -228,9 +231,13 @@ class _Translation:
 
     def _output(self, node: onnx.NodeProto) -> str:
         """Return the tensor that a convolution gives: after its activation, when it has one."""
-        name: str = node.output[0]
+        name = str(node.output[0])
         users = self.users[name]
-        if len(users) != 1 or users[0].op_type not in ("Clip", "Relu") or name in self.graph.outputs:
+        if (
+            len(users) != 1
+            or users[0].op_type not in ("Clip", "Relu")
+            or name in self.graph.outputs
+        ):
             return name
         self.fused.add(users[0].output[0])
         return str(users[0].output[0])
@@ -246,11 +253,6 @@ class _Translation:
         users = self.users[output]
         integer = all(u.op_type == "Conv" and u.input[1] in self.weights for u in users)
         return self.steps[output] if users and integer and output in self.steps else None
-
-
-def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    found = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-    return {name: v.decode() if isinstance(v, bytes) else v for name, v in found.items()}
 
 
 def _windows(

@@ -14,6 +14,7 @@ class OpenVinoTarget:
     """See Target."""
 
     name, suffix, engine = "openvino", ".xml", "openvino"
+    precisions: tuple[str, ...] = ("float32", "float16", "int8")
 
     def convert(self, artifact: Path, out: Path) -> str:
         """See Target. Sizes stay symbolic; INT8 is in the form that OpenVINO fuses."""
@@ -26,7 +27,12 @@ class OpenVinoTarget:
             network = ov.Core().read_model(lower_for_cpu(model).SerializeToString())
             ov.save_model(network, out, compress_to_fp16=False)
         except RuntimeError as error:
-            reason = str(error).splitlines()[-1]
-            raise ModelError(f"{artifact}: OpenVINO cannot take it ({reason})") from None
+            raise ModelError(f"{artifact}: OpenVINO cannot take it ({_reason(error)})") from None
         spec_beside(out).write_text(spec.to_json(indent=1))
         return "OpenVINO IR, .xml and .bin"
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return the line that names the operators that OpenVINO lacks, or else its last one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if "No conversion rule" in line), lines[-1])

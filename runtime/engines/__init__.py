@@ -65,6 +65,8 @@ def _read(path: Path) -> tuple[onnx.ModelProto | Path, ModelSpec]:
     suffix = path.suffix.lower()
     if suffix in SUFFIXES and suffix != ".onnx":
         return path, read_spec_beside(path)
+    if suffix == ".pt":
+        raise ModelError(f"{path} is a checkpoint, for training: seg-export {path} makes a model")
     return read_artifact(path)
 
 
