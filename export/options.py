@@ -23,6 +23,8 @@ class ExportOptions:
     fp16: write a float16 form too, for GPUs.
     data: frames to calibrate and to score on: camvid:FOLDER, a folder in the plain layout, a
         folder of images, a video, or synthetic:; rendered roads when not given.
+    spec: JSON file that describes an ONNX network of another tool: its classes, mean and scale
+        (docs/foreign-onnx.md).
     to: other runtimes to write the last artefact for: openvino, tensorrt (on the device itself)
         and ncnn, in INT8 too; torchscript and coreml, the float network.
     out: folder for the artefacts.
@@ -54,6 +56,7 @@ class ExportOptions:
     int8: bool = False
     fp16: bool = False
     data: str = ""
+    spec: Path | None = None
     to: tuple[str, ...] = ()
     out: Path = Path("models")
     name: str = ""
