@@ -137,8 +137,14 @@ def _only_input(model: onnx.ModelProto, path: Path) -> onnx.ValueInfoProto:
 
 
 def _rename_output(model: onnx.ModelProto, path: Path) -> None:
-    """Keep the first output, as logits; some networks have more, for training alone."""
+    """Keep the first output, as logits; others are for training alone. ModelError for no floats."""
     names = [each.name for each in model.graph.output]
+    kind = model.graph.output[0].type.tensor_type.elem_type
+    if kind != TensorProto.FLOAT:
+        raise ModelError(
+            f"{path}: its output '{names[0]}' is {TensorProto.DataType.Name(kind)}: float32 logits "
+            "(1, classes, rows, columns) are needed"
+        )
     if len(names) > 1:
         print(f"{path.name} has outputs {', '.join(names)}: '{names[0]}' is taken")
     for node in model.graph.node:

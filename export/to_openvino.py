@@ -7,7 +7,7 @@ from pathlib import Path
 
 from roadseg.runtime.artifact import read_artifact, spec_beside
 from roadseg.runtime.engines.lowering import lower_for_cpu
-from roadseg.runtime.errors import MissingExtra, ModelError
+from roadseg.runtime.errors import MissingExtra, ModelError, RoadsegError
 
 
 class OpenVinoTarget:
@@ -25,9 +25,12 @@ class OpenVinoTarget:
         model, spec = read_artifact(artifact)
         try:
             network = ov.Core().read_model(lower_for_cpu(model).SerializeToString())
-            ov.save_model(network, out, compress_to_fp16=False)
         except RuntimeError as error:
             raise ModelError(f"{artifact}: OpenVINO cannot take it ({_reason(error)})") from None
+        try:
+            ov.save_model(network, out, compress_to_fp16=False)
+        except RuntimeError as error:
+            raise RoadsegError(f"{out}: cannot be written, disk full? ({_reason(error)})") from None
         spec_beside(out).write_text(spec.to_json(indent=1))
         return "OpenVINO IR, .xml and .bin"
 

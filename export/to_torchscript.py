@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
@@ -29,6 +30,9 @@ class TorchScriptTarget:
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined] # constants are constants
             traced = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
-            torch.jit.save(traced, out, _extra_files={f"{METADATA_KEY}.json": spec.to_json()})
+            # Into memory first: torch ends the process when a disk is full.
+            content = io.BytesIO()
+            torch.jit.save(traced, content, _extra_files={f"{METADATA_KEY}.json": spec.to_json()})
+        out.write_bytes(content.getvalue())
         spec_beside(out).write_text(spec.to_json(indent=1))
         return "TorchScript, traced"

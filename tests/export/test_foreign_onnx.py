@@ -156,7 +156,17 @@ def bytes_in(model: onnx.ModelProto) -> None:
 
 def class_ids_out(model: onnx.ModelProto) -> None:
     model.graph.node.append(helper.make_node("ArgMax", ["out"], ["ids"], axis=1, keepdims=0))
-    model.graph.output[0].name = "ids"
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("ids", TensorProto.INT64, None))
+
+
+def flat(model: onnx.ModelProto) -> None:
+    model.graph.node.append(helper.make_node("GlobalAveragePool", ["out"], ["one"]))
+    model.graph.output[0].name = "one"
+
+
+def spread(model: onnx.ModelProto) -> None:
+    model.graph.node.append(helper.make_node("Flatten", ["out"], ["row"]))
+    model.graph.output[0].name = "row"
 
 
 def odd_operator(model: onnx.ModelProto) -> None:
@@ -176,7 +186,9 @@ def nothing(model: onnx.ModelProto) -> None:
     [
         (no_input, {}, "has 2 inputs, an artefact has one"),
         (bytes_in, {}, "its input 'image' is FLOAT16 (batch, 3, h, w): float32 (1, 3, height"),
-        (class_ids_out, {}, "gives int64 of shape (1, 64, 96): logits (1, classes, rows"),
+        (class_ids_out, {}, "its output 'ids' is INT64: float32 logits (1, classes, rows"),
+        (flat, {}, "logits of (1, 1) are no whole stride of 96x64"),
+        (spread, {}, "gives float32 of shape (1, 18432): logits (1, classes, rows"),
         (odd_operator, {}, "does not run at 96x64"),
         (old, {}, "opset 11, 13 or later is needed"),
         (nothing, {"classes": CLASSES[:2]}, "and --spec has 2 classes"),
