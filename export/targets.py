@@ -22,7 +22,7 @@ from roadseg.runtime.spec import ModelSpec
 
 # Percent of pixels, of a target's masks and those of its ONNX artefact, by precision. Two correct
 # INT8 engines round ties differently, and the difference grows from layer to layer.
-LEAST_AGREEMENT = {"float32": 99.0, "float16": 99.0, "int8": 98.0}
+LEAST_AGREEMENT = {"float32": 99.0, "float16": 99.0, "int8": 97.0}
 
 
 class Target(Protocol):
@@ -39,7 +39,8 @@ class Target(Protocol):
     engine: str
 
     @property
-    def precisions(self) -> tuple[str, ...]: ...
+    def precisions(self) -> tuple[str, ...]:
+        """See above."""
 
     def convert(self, artifact: Path, out: Path) -> str:
         """Write `out` and what belongs to it; return what was changed, for the table.
