@@ -16,14 +16,15 @@ from roadseg.benchmarks.table import one_line, text_table
 from roadseg.runtime.errors import UsageError, run_cli
 from roadseg.runtime.options import Size, parse_options
 
-REPORT = "report"
+REPORT, DEVICE_CHECK = "report", "device-check"
 TOLERANCE = Share("10%")
 
 
 @dataclass(frozen=True)
 class BenchOptions:
     """Measure speed, memory and accuracy of models, side by side. `seg-bench report ROWS…` makes
-    reports of rows that were measured before, and holds them to gates.
+    reports of rows that were measured before, and holds them to gates. `seg-bench device-check`
+    tries all of roadseg on a machine and writes one report that can be sent.
 
     models: paths of artefacts or names of shipped networks.
     engine: engines to measure on.
@@ -111,6 +112,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
+    if words[:1] == [DEVICE_CHECK]:
+        from roadseg.benchmarks.device.check import device_check
+
+        return device_check(words[1:])
     options = parse_options("seg-bench", BenchOptions, words, positional=("models",))
     outputs = Outputs.named(
         options.out,

@@ -58,14 +58,17 @@ def collect_ranges(
 
 def _pixels(model: onnx.ModelProto) -> list[str]:
     """Return the normalised input, whose range is known."""
-    return [node.output[0] for node in model.graph.node if node.op_type == "Transpose"]
+    return [node.output[0] for node in model.graph.node if node.op_type == "Transpose"][:1]
 
 
 def ranged_tensors(model: onnx.ModelProto) -> list[str]:
     """Return the activation tensors that some form of the network quantises."""
     outputs = {value.name for value in model.graph.output}
-    names = [node.output[0] for node in model.graph.node if node.op_type in RANGED_OPS]
-    clipped = {n.input[0] for n in model.graph.node if n.op_type in ("Clip", "Relu")}
+    nodes, constants = model.graph.node, {tensor.name for tensor in model.graph.initializer}
+    found = [node.output[0] for node in nodes if node.op_type in RANGED_OPS]
+    read = [node.input[0] for node in nodes if node.op_type == "Conv"]  # of any operator
+    names = [name for name in dict.fromkeys([*found, *read]) if name not in constants]
+    clipped = {n.input[0] for n in nodes if n.op_type in ("Clip", "Relu")} - set(read)
     return [name for name in names if name not in outputs and name not in clipped]
 
 

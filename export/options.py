@@ -10,7 +10,7 @@ from roadseg.runtime.options import Size
 
 HEADS = ("logits", "mask")
 METHODS = ("minmax", "percentile", "mse", "entropy")
-TARGET_NAMES = ("openvino", "tensorrt")
+TARGET_NAMES = ("openvino", "tensorrt", "ncnn", "torchscript", "coreml")
 RENDERED = "synthetic:?size=960x544&seed=1"
 
 
@@ -23,7 +23,10 @@ class ExportOptions:
     fp16: write a float16 form too, for GPUs.
     data: frames to calibrate and to score on: camvid:FOLDER, a folder in the plain layout, a
         folder of images, a video, or synthetic:; rendered roads when not given.
-    to: other runtimes to write the last artefact for: openvino, tensorrt (on the device itself).
+    spec: JSON file that describes an ONNX network of another tool: its classes, mean and scale
+        (docs/foreign-onnx.md).
+    to: other runtimes to write the last artefact for: openvino, tensorrt (on the device itself)
+        and ncnn, in INT8 too; torchscript and coreml, the float network.
     out: folder for the artefacts.
     name: of the artefacts; by default the network's.
     size: input size to export for, to calibrate and to score at; the model's own by default.
@@ -53,6 +56,7 @@ class ExportOptions:
     int8: bool = False
     fp16: bool = False
     data: str = ""
+    spec: Path | None = None
     to: tuple[str, ...] = ()
     out: Path = Path("models")
     name: str = ""

@@ -9,18 +9,31 @@ from pathlib import Path
 import onnx
 
 from roadseg.export.scores import Score
-from roadseg.export.timing import Timing
-from roadseg.runtime.engines import installed_engines
 from roadseg.runtime.spec import ModelSpec
 
 
 @dataclass(frozen=True)
+class Timing:
+    """Milliseconds of inference: the best and the median."""
+
+    best: float
+    median: float
+
+
+@dataclass(frozen=True)
 class Artifact:
-    """A file that was made, and what was changed to make it."""
+    """A file that was made.
+
+    change: what was changed to make it.
+    engines: that run it here.
+    agreement: percent of pixels as its ONNX artefact, of another runtime's file that was run.
+    """
 
     name: str
     path: Path
     change: str
+    engines: tuple[str, ...] = ()
+    agreement: float | None = None
 
 
 def cells(
@@ -29,7 +42,7 @@ def cells(
     timings: Mapping[tuple[str, str], Timing],
 ) -> list[list[str]]:
     """Return the artefacts beside each other: a row of headers, then one for each."""
-    engines = installed_engines()
+    engines = list(dict.fromkeys(engine for each in artifacts for engine in each.engines))
     header = ["artefact", "MB", "nodes", *(f"{e} ms" for e in engines), "mIoU", "same pixels"]
     rows = [[*header, "what changed"]]
     for each in artifacts:
@@ -42,18 +55,23 @@ def cells(
                 str(len(onnx.load(each.path).graph.node)) if each.path.suffix == ".onnx" else "",
                 *(f"{speed.best:.1f} ({speed.median:.1f})" if speed else "" for speed in speeds),
                 f"{found.miou:.2f}" if found and found.miou is not None else "",
-                f"{found.agreement:.2f} %" if found else "",
+                _percent(found.agreement if found else each.agreement),
                 each.change,
             ]
         )
     return rows
 
 
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f} %"
+
+
 def megabytes(path: Path) -> float:
-    """Return the size of an artefact's files: NAME.xml and NAME.bin belong together."""
-    beside = path.with_suffix(".bin")
-    files = [path, *([beside] if path.suffix == ".xml" and beside.is_file() else [])]
-    return sum(file.stat().st_size for file in files) / 1e6
+    """Return the size of an artefact: of a package all files, .xml and .param with their .bin."""
+    files = [path, *path.rglob("*")]
+    if path.suffix in (".xml", ".param"):
+        files.append(path.with_suffix(".bin"))
+    return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -10,6 +10,8 @@ import onnx
 import onnxruntime
 import onnxsim
 
+from roadseg.export.external_data import read_whole
+from roadseg.export.foreign_onnx import Description, foreign_to_artifact
 from roadseg.export.frames import frames_to_score
 from roadseg.export.options import ExportOptions
 from roadseg.export.report import Artifact
@@ -18,20 +20,19 @@ from roadseg.export.summary import summarize
 from roadseg.export.targets import Target, configured
 from roadseg.export.to_onnx import checkpoint_to_onnx
 from roadseg.export.work import Work
-from roadseg.runtime.artifact import read_artifact
+from roadseg.runtime.artifact import read_spec
 from roadseg.runtime.errors import ModelError
 from roadseg.runtime.files import sha256
 from roadseg.runtime.options import Size
 from roadseg.runtime.shipped import resolve_model
-from roadseg.runtime.spec import ModelSpec
+from roadseg.runtime.spec import METADATA_KEY, ModelSpec
 
 
 def export(options: ExportOptions) -> list[Artifact]:
     """Make the artefacts; returns them as they lie in the folder that was asked for."""
-    source = Path(options.model)
-    is_checkpoint = source.suffix == ".pt"
-    path = source if is_checkpoint else resolve_model(options.model)
-    model, spec = checkpoint_to_onnx(path) if is_checkpoint else read_artifact(path)
+    is_checkpoint = Path(options.model).suffix == ".pt"
+    path = Path(options.model) if is_checkpoint else resolve_model(options.model)
+    model, spec = checkpoint_to_onnx(path) if is_checkpoint else _read_onnx(path, options.spec)
     spec = float_spec(options, spec, path)
     print(f"{spec.name} from {path}, at {spec.width}x{spec.height}", flush=True)
     targets = {name: configured(name, options, spec) for name in options.to}
@@ -42,6 +43,19 @@ def export(options: ExportOptions) -> list[Artifact]:
         _make_others(work, targets)
         summarize(work)
         return work.deliver()
+
+
+def _read_onnx(path: Path, description: Path | None) -> tuple[onnx.ModelProto, ModelSpec]:
+    """Return an artefact, or what another tool's network is made to."""
+    if description:
+        return foreign_to_artifact(path, Description.read(description))
+    model = read_whole(path)
+    if not any(entry.key == METADATA_KEY for entry in model.metadata_props):
+        raise ModelError(
+            f"{path} has no ModelSpec: is it of another tool? Describe its classes, mean and scale "
+            "with --spec FILE.json (docs/foreign-onnx.md)"
+        )
+    return model, read_spec(model, path)
 
 
 def _make_others(work: Work, targets: Mapping[str, Target]) -> None:

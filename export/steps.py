@@ -101,13 +101,18 @@ def _what_is_integer(path: Path, model: onnx.ModelProto) -> str:
 
 
 def make_target(work: Work, target: Target) -> None:
-    """Write the goal for another runtime."""
-    goal = work.goal
+    """Write the last artefact that another runtime takes for it; run it, where it runs here."""
+    goal = work.last(target.precisions)
     out = work.folder / f"{goal.name}{target.suffix}"
     change = target.convert(goal.path, out)
+    name = f"{goal.name} {target.name}"
+    if not target.engine:
+        work.artifacts.append(Artifact(name, out, change))
+        return
     agreement = verify(goal.path, out, target, work.frames, work.size)
-    told = f"{change}; {agreement:.2f} % as ONNX"
-    work.artifacts.append(Artifact(f"{goal.name} {target.name}", out, told))
+    work.artifacts.append(
+        Artifact(name, out, f"{change}; beside {goal.name}", (target.engine,), agreement)
+    )
 
 
 def make_mask(work: Work) -> None:

@@ -17,12 +17,14 @@ PAGE, SAMPLES = "export.html", 3
 
 def summarize(work: Work) -> None:
     """Time what the engines can run; print the table and write the page beside the artefacts."""
-    timed = {each.name: each.path for each in work.artifacts if each.name in work.scores}
-    timings = time_artifacts(timed, work.size)
+    own = [each for each in work.artifacts if each.name in work.scores]
+    others = [each for each in work.artifacts if each.name not in work.scores]
+    # Apart: the waiting threads of other runtimes would slow these down.
+    timings = time_artifacts(own, work.size) | time_artifacts(others, work.size)
     rows = cells(work.artifacts, work.scores, timings)
     notes = [_how(work)]
     small = f"{work.whole.name}-int8"
-    if small in timed:
+    if small in work.scores:
         notes += slower_than_float(timings, work.whole.name, small)
     print("\n".join(["", aligned(rows), *notes]))
     story = _story(work)

@@ -9,15 +9,20 @@ from typing import Protocol
 from roadseg.calibration.frames import LabelledFrame
 from roadseg.export.options import ExportOptions
 from roadseg.export.quantizer import ENGINE
+from roadseg.export.to_coreml import CoreMLTarget
+from roadseg.export.to_ncnn import NcnnTarget
 from roadseg.export.to_openvino import OpenVinoTarget
 from roadseg.export.to_tensorrt import TensorRtTarget
+from roadseg.export.to_torchscript import TorchScriptTarget
 from roadseg.runtime.engines import open_engine
 from roadseg.runtime.errors import CheckFailed
 from roadseg.runtime.options import Size
 from roadseg.runtime.segmenter import Segmenter
 from roadseg.runtime.spec import ModelSpec
 
-LEAST_AGREEMENT = 99.0  # percent of pixels, of a target's masks and those of its ONNX artefact
+# Percent of pixels, of a target's masks and those of its ONNX artefact, by precision. Two correct
+# INT8 engines round ties differently, and the difference grows from layer to layer.
+LEAST_AGREEMENT = {"float32": 99.0, "float16": 99.0, "int8": 97.0}
 
 
 class Target(Protocol):
@@ -25,12 +30,17 @@ class Target(Protocol):
 
     name: what --to calls it.
     suffix: of its main file; the ModelSpec is written beside it as .json.
-    engine: that runs it here.
+    engine: that runs it here; "" for what runs elsewhere, and whose interface convert has checked.
+    precisions: of the artefacts that it takes, such as "int8"; the last one made is converted.
     """
 
     name: str
     suffix: str
     engine: str
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """See above."""
 
     def convert(self, artifact: Path, out: Path) -> str:
         """Write `out` and what belongs to it; return what was changed, for the table.
@@ -40,7 +50,11 @@ class Target(Protocol):
 
 
 TARGETS: dict[str, Target] = {
-    target.name: target for target in (OpenVinoTarget(), TensorRtTarget())
+    target.name: target
+    for target in (
+        *(OpenVinoTarget(), TensorRtTarget(), NcnnTarget()),
+        *(TorchScriptTarget(), CoreMLTarget()),
+    )
 }
 
 
@@ -66,9 +80,10 @@ def verify(
         same += int((first == second).sum())
         total += first.size
     agreement = 100 * same / total
-    if agreement < LEAST_AGREEMENT:
+    least = LEAST_AGREEMENT[both[0].engine.spec.precision]
+    if agreement < least:
         raise CheckFailed(
             f"{target.name}: {agreement:.2f} % of pixels agree with {artifact.name}, "
-            f"{LEAST_AGREEMENT:g} are needed"
+            f"{least:g} are needed"
         )
     return agreement

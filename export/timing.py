@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from roadseg.export.report import Artifact, Timing
 from roadseg.runtime.engines import installed_engines, open_engine
 from roadseg.runtime.options import Size
 
 WARMUP, ROUNDS = 3, 15
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Milliseconds of inference: the best and the median of ROUNDS."""
-
-    best: float
-    median: float
-
-
-def time_artifacts(paths: Mapping[str, Path], size: Size) -> dict[tuple[str, str], Timing]:
+def time_artifacts(artifacts: Sequence[Artifact], size: Size) -> dict[tuple[str, str], Timing]:
     """Return timings by (artefact, engine); each round runs all once, so that noise hits all."""
     engines = {
-        (name, engine): open_engine(path, engine, size)
-        for name, path in paths.items()
-        for engine in installed_engines()
+        (each.name, engine): open_engine(each.path, engine, size)
+        for each in artifacts
+        for engine in each.engines
     }
     noise = np.random.default_rng(0).integers(0, 256, (size.height, size.width, 3))
     spent: dict[tuple[str, str], list[float]] = {key: [] for key in engines}

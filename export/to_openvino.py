@@ -7,13 +7,14 @@ from pathlib import Path
 
 from roadseg.runtime.artifact import read_artifact, spec_beside
 from roadseg.runtime.engines.lowering import lower_for_cpu
-from roadseg.runtime.errors import MissingExtra, ModelError
+from roadseg.runtime.errors import MissingExtra, ModelError, RoadsegError
 
 
 class OpenVinoTarget:
     """See Target."""
 
     name, suffix, engine = "openvino", ".xml", "openvino"
+    precisions: tuple[str, ...] = ("float32", "float16", "int8")
 
     def convert(self, artifact: Path, out: Path) -> str:
         """See Target. Sizes stay symbolic; INT8 is in the form that OpenVINO fuses."""
@@ -24,9 +25,17 @@ class OpenVinoTarget:
         model, spec = read_artifact(artifact)
         try:
             network = ov.Core().read_model(lower_for_cpu(model).SerializeToString())
+        except RuntimeError as error:
+            raise ModelError(f"{artifact}: OpenVINO cannot take it ({_reason(error)})") from None
+        try:
             ov.save_model(network, out, compress_to_fp16=False)
         except RuntimeError as error:
-            reason = str(error).splitlines()[-1]
-            raise ModelError(f"{artifact}: OpenVINO cannot take it ({reason})") from None
+            raise RoadsegError(f"{out}: cannot be written, disk full? ({_reason(error)})") from None
         spec_beside(out).write_text(spec.to_json(indent=1))
         return "OpenVINO IR, .xml and .bin"
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return the line that names the operators that OpenVINO lacks, or else its last one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if "No conversion rule" in line), lines[-1])

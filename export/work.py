@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from roadseg.export.quantizer import ENGINE
 from roadseg.export.report import Artifact
 from roadseg.export.scores import Score, score
 from roadseg.export.sensitivity import LayerLoss
+from roadseg.runtime.artifact import read_artifact
+from roadseg.runtime.engines import installed_engines
 from roadseg.runtime.errors import CheckFailed
 from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ModelSpec
@@ -59,6 +62,14 @@ class Work:
         """The last artefact that this project's engines run from ONNX."""
         return next(each for each in reversed(self.artifacts) if each.name in self.scores)
 
+    def last(self, precisions: Collection[str]) -> Artifact:
+        """The last ONNX artefact of one of these precisions."""
+        return next(
+            each
+            for each in reversed(self.artifacts)
+            if each.name in self.scores and read_artifact(each.path)[1].precision in precisions
+        )
+
     def write(self, name: str, model: onnx.ModelProto) -> Path:
         """Write a graph as NAME.onnx."""
         path = self.folder / f"{name}.onnx"
@@ -68,7 +79,7 @@ class Work:
     def add(self, artifact: Artifact, found: Score) -> None:
         """Take an ONNX artefact and its score; its golden frame is made now."""
         add_golden(artifact.path, self.size)
-        self.artifacts.append(artifact)
+        self.artifacts.append(replace(artifact, engines=installed_engines()))
         self.scores[artifact.name] = found
 
     def score(self, before: Path, path: Path) -> Score:
@@ -81,8 +92,15 @@ class Work:
         (self.folder / f"{SOURCE}.onnx").unlink()
         for path in sorted(self.folder.iterdir()):
             if not path.name.startswith("."):
-                os.replace(path, out / path.name)
+                _replace(path, out / path.name)
         return [replace(each, path=out / each.path.name) for each in self.artifacts]
+
+
+def _replace(path: Path, target: Path) -> None:
+    """Rename a file or a folder (.mlpackage is one) onto what was there before."""
+    if target.is_dir():
+        shutil.rmtree(target)
+    os.replace(path, target)
 
 
 def require_snr(what: str, found: Score, least_db: float) -> None:

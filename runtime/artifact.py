@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadseg.runtime.errors import ModelError
+from roadseg.runtime.options import Size
 from roadseg.runtime.spec import METADATA_KEY, ModelSpec, missing_spec
 
 if TYPE_CHECKING:
@@ -16,7 +17,15 @@ PLAN_SUFFIXES = (".plan", ".engine")  # of TensorRT
 
 
 def read_graph(path: str | Path) -> onnx.ModelProto:
-    """Read an ONNX file; raises ModelError when it is missing, empty, cut short or foreign."""
+    """Read an ONNX file that is whole in itself; raises ModelError for any other."""
+    model = parse_graph(path)
+    _check_whole(model, path)
+    check_opset(model, path)
+    return model
+
+
+def parse_graph(path: str | Path) -> onnx.ModelProto:
+    """Read an ONNX file; raises ModelError when it is missing, empty, cut short or no ONNX."""
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -35,12 +44,11 @@ def read_graph(path: str | Path) -> onnx.ModelProto:
         raise ModelError(f"{path}: not an ONNX file, or cut short") from None
     if not model.graph.node or not model.opset_import:
         raise ModelError(f"{path}: not an ONNX file, or without a graph")
-    _check_whole(model, path)
     return model
 
 
-def _check_whole(model: onnx.ModelProto, path: Path) -> None:
-    """Raise ModelError for weights in other files, which may lie anywhere, and old opsets."""
+def _check_whole(model: onnx.ModelProto, path: str | Path) -> None:
+    """Raise ModelError for weights in other files, which may lie anywhere."""
     import onnx
 
     for tensor in model.graph.initializer:
@@ -49,12 +57,23 @@ def _check_whole(model: onnx.ModelProto, path: Path) -> None:
                 f"{path}: keeps '{tensor.name}' in another file: save it as one file first "
                 "(onnx.save(onnx.load(FILE), OUT))"
             )
+
+
+def check_opset(model: onnx.ModelProto, path: str | Path) -> None:
+    """Raise ModelError for an opset that is too old."""
     opset = max((each.version for each in model.opset_import if not each.domain), default=0)
     if opset < LEAST_OPSET:
         raise ModelError(
             f"{path}: opset {opset}, {LEAST_OPSET} or later is needed: export it again, or use "
             "onnx.version_converter"
         )
+
+
+def fixed_size(model: onnx.ModelProto) -> Size | None:
+    """Return the only input size that a graph takes, None when its sizes are symbolic."""
+    sides = model.graph.input[0].type.tensor_type.shape.dim
+    height, width = (side.dim_value for side in sides[1:3])
+    return Size(width, height) if height and width else None
 
 
 def read_spec(model: onnx.ModelProto, where: str | Path) -> ModelSpec:

@@ -27,7 +27,7 @@ class RunOptions:
     what: MODEL and SOURCE, or SOURCE alone for the network in the package. SOURCE is a video file,
         an image, a folder of images, camera:N, or synthetic:?size=960x544&frames=150.
     camera: number of a camera, or its device file, instead of SOURCE.
-    engine: auto, onnxruntime, openvino or tensorrt.
+    engine: auto, onnxruntime, openvino, tensorrt, ncnn or torchscript.
     size: of the network's input; by default the model's own.
     threads: of the engine; 0 leaves it to the engine.
     save: write the overlay as a video (.mp4, .mkv, .avi).

@@ -55,6 +55,7 @@ def open_engine(
         )
     size = size or Size(spec.width, spec.height)
     spec.check_size(size.width, size.height)
+    _check_fixed(source, size, path)
     return KINDS[_engine_for(path, spec, engine)].load()(source, spec, size, threads)
 
 
@@ -65,7 +66,18 @@ def _read(path: Path) -> tuple[onnx.ModelProto | Path, ModelSpec]:
     suffix = path.suffix.lower()
     if suffix in SUFFIXES and suffix != ".onnx":
         return path, read_spec_beside(path)
+    if suffix == ".pt":
+        raise ModelError(f"{path} is a checkpoint, for training: seg-export {path} makes a model")
     return read_artifact(path)
+
+
+def _check_fixed(source: onnx.ModelProto | Path, size: Size, path: Path) -> None:
+    """Raise ModelError when a graph was made for another size alone."""
+    from roadseg.runtime.artifact import fixed_size
+
+    fixed = None if isinstance(source, Path) else fixed_size(source)
+    if fixed and fixed != size:
+        raise ModelError(f"{path} takes {fixed} alone, not {size}")
 
 
 def _engine_for(path: Path, spec: ModelSpec, wanted: str) -> str:

@@ -79,6 +79,14 @@ KINDS = {
         EngineKind(
             "openvino", "openvino", "openvino", (".onnx", ".xml"), "openvino_engine:OpenVinoEngine"
         ),
+        EngineKind("ncnn", "ncnn", "ncnn", (".param",), "ncnn_engine:NcnnEngine"),
+        EngineKind(
+            "torchscript",
+            "torch",
+            "train",
+            (".torchscript",),
+            "torchscript_engine:TorchScriptEngine",
+        ),
     )
 }
 SUFFIXES = tuple(dict.fromkeys(suffix for kind in KINDS.values() for suffix in kind.suffixes))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -16,7 +18,7 @@ import pytest
 from roadseg.export.cli import main
 from roadseg.runtime.artifact import read_artifact
 from roadseg.runtime.engines import open_engine
-from roadseg.runtime.spec import METADATA_KEY
+from roadseg.runtime.spec import IGNORE, METADATA_KEY
 
 Told = pytest.CaptureFixture[str]
 
@@ -251,3 +253,19 @@ def test_a_missing_extra(tmp_path: Path, module: str, extra: str, model: str) ->
     assert done.returncode == 2
     assert f"pip install 'roadseg[{extra}]'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_labels_of_void_only_are_not_scored(
+    exported: Path, roads: Path, tmp_path: Path, capsys: Told
+) -> None:
+    """Every mask of the data set is void: there is nothing to hold mIoU against."""
+    folder = tmp_path / "void"
+    shutil.copytree(roads, folder)
+    masks = [each for each in folder.rglob("*.png") if "mask" in str(each.parent)]
+    assert masks
+    for path in masks:
+        mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(path), np.full_like(mask, IGNORE))
+    words = [str(exported / "mobileunet.onnx"), "--data", str(folder)]
+    assert main([*words, "--out", str(tmp_path / "o")]) == 0
+    assert "are void throughout: compared pixel by pixel" in capsys.readouterr().out

@@ -10,7 +10,9 @@ import numpy as np
 import onnx
 import pytest
 
-from roadseg.runtime.engines import ENGINES, installed_engines, open_engine
+from roadseg.export.targets import TARGETS
+from roadseg.runtime.engines import ENGINES, open_engine
+from roadseg.runtime.engines.kinds import KINDS
 from roadseg.runtime.errors import ModelError, UsageError
 from roadseg.runtime.options import Size
 from roadseg.runtime.spec import METADATA_KEY, ModelSpec
@@ -26,17 +28,28 @@ def engine_name(
     machine: Callable[[Platform], Platform],
 ) -> str:
     name = str(request.param)
-    if name == "tensorrt" and name not in installed_engines():
+    if name == "tensorrt" and not KINDS[name].is_installed:
         machine(make_platform())  # a GPU that is not there
-    elif name not in installed_engines():
+    elif not KINDS[name].is_installed:
         pytest.skip(f"{name} is not installed")
     return name
 
 
+@pytest.fixture
+def file(model: Path, engine_name: str, tmp_path: Path) -> Path:
+    """The tiny model in the form that an engine runs."""
+    if ".onnx" in KINDS[engine_name].suffixes:
+        return model
+    target = next(each for each in TARGETS.values() if each.engine == engine_name)
+    path = tmp_path / f"colours{target.suffix}"
+    target.convert(model, path)
+    return path
+
+
 def test_the_input_is_filled_in_place_and_the_output_is_one_buffer(
-    model: Path, engine_name: str
+    file: Path, engine_name: str
 ) -> None:
-    engine = open_engine(model, engine_name)
+    engine = open_engine(file, engine_name)
     assert engine.name == engine_name
     assert (engine.width, engine.height) == (64, 32)
     assert engine.input.shape == (32, 64, 3)
@@ -52,12 +65,54 @@ def test_the_input_is_filled_in_place_and_the_output_is_one_buffer(
     np.testing.assert_allclose(second[:, 7, 15], [5, 90, 8], atol=1e-3)
     engine.close()
     engine.close()
+    with pytest.raises(RuntimeError, match="the engine is closed"):
+        engine.infer()
 
 
-def test_another_size(model: Path, engine_name: str) -> None:
-    engine = open_engine(model, engine_name, Size(128, 96), threads=1)
-    engine.input[:] = 1
-    assert engine.infer().shape == (3, 24, 32)
+def test_another_size(file: Path, engine_name: str) -> None:
+    engine = open_engine(file, engine_name, Size(128, 96), threads=1)
+    engine.input[:] = np.arange(96, dtype=np.uint8)[:, None, None]
+    logits = engine.infer()
+    assert logits.shape == (3, 24, 32)
+    np.testing.assert_allclose(logits[0, :, 5], np.arange(24) * 4 + 1.5, atol=1e-3)
+
+
+def test_auto_takes_the_engine_of_the_file(file: Path, engine_name: str) -> None:
+    engine = open_engine(file)
+    assert engine.name == engine_name or file.suffix == ".onnx"
+    for other in set(ENGINES) - set(able(file)):
+        with pytest.raises(UsageError, match=f"alone, not on {other}"):
+            open_engine(file, other)
+
+
+def able(file: Path) -> list[str]:
+    return [name for name, kind in KINDS.items() if file.suffix in kind.suffixes]
+
+
+def test_a_file_of_another_runtime_that_is_damaged(file: Path, engine_name: str) -> None:
+    if file.suffix == ".onnx":
+        pytest.skip("test_bad_files and test_a_graph_that_no_engine_can_load have it")
+    whole = file.read_bytes()
+    for content in (b"", whole[: len(whole) // 2]):
+        file.write_bytes(content)
+        with pytest.raises(ModelError, match=rf"{re.escape(str(file))}.*cannot load it"):
+            open_engine(file)
+    file.write_bytes(whole)
+    if (weights := file.with_suffix(".bin")).is_file():
+        for content in (weights.read_bytes()[:100], b""):
+            weights.write_bytes(content)
+            with pytest.raises(ModelError, match="cannot load it"):
+                open_engine(file)
+    file.with_suffix(".json").unlink()
+    with pytest.raises(ModelError, match=r"its ModelSpec colours(\.ncnn)?\.json is not beside it"):
+        open_engine(file)
+
+
+def test_a_checkpoint_is_to_be_exported_first(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    path.write_bytes(b"PK")
+    with pytest.raises(ModelError, match=r"last\.pt is a checkpoint.*seg-export .*last\.pt"):
+        open_engine(path)
 
 
 def edited(model: Path, folder: Path, **changes: object) -> Path:
@@ -122,6 +177,8 @@ def test_a_model_that_ends_in_a_mask_is_for_others(model: Path, tmp_path: Path) 
 
 
 def test_a_graph_that_no_engine_can_load(model: Path, tmp_path: Path, engine_name: str) -> None:
+    if ".onnx" not in KINDS[engine_name].suffixes:
+        pytest.skip(f"{engine_name} runs no ONNX")
     graph = onnx.load(model)
     graph.graph.node[-1].op_type = "NoSuchOperator"
     path = tmp_path / "strange.onnx"
@@ -133,7 +190,11 @@ def test_a_graph_that_no_engine_can_load(model: Path, tmp_path: Path, engine_nam
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"engine": "tensorflow"}, UsageError, "unknown engine 'tensorflow': known are auto, onn"),
+        (
+            {"engine": "tensorflow"},
+            UsageError,
+            "unknown engine 'tensorflow': known are auto, ncnn, onn",
+        ),
         ({"size": Size(66, 32)}, ModelError, "multiples of 4; try 64x32"),
         ({"size": Size(0, 32)}, ModelError, "multiples of 4"),
         ({"threads": -1}, UsageError, "threads is -1"),

@@ -1,0 +1,1 @@
+"""seg-bench device-check: all that roadseg does on a machine, tried in one go, in one report."""
