@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from roadseg.runtime.options import Size
 from roadseg.runtime.roads import RoadRenderer, make_scene
 from roadseg.runtime.sources.base import OpenSource, SourceInfo
 from roadseg.runtime.sources.buffers import Buffers
+from roadseg.runtime.sources.faults import Faults
 from roadseg.runtime.sources.query import parse_query
 
 LIVE_FRAMES = 30  # that a live source renders beforehand
@@ -36,6 +38,10 @@ class SyntheticOptions:
     live: behave as a camera: frames come at their time, whether they are read or not.
     drop: share of frames that the sensor loses.
     corrupt: share of frames that cannot be decoded.
+    lose: share of frames at which a live source goes away; it is back after `away` seconds.
+    away: seconds.
+    stall: share of frames at which a live source gives no more frames, and no error.
+    change: share of frames at which a live source's frames get another size: half of it, or whole.
     """
 
     size: Size = SIZE
@@ -48,6 +54,10 @@ class SyntheticOptions:
     live: bool = False
     drop: float = 0.0
     corrupt: float = 0.0
+    lose: float = 0.0
+    away: float = 1.0
+    stall: float = 0.0
+    change: float = 0.0
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -58,9 +68,15 @@ class SyntheticOptions:
             raise UsageError(f"{self.format} needs an even width and height, not {self.size}")
         if self.frames < 0 or not 0 < self.fps < float("inf"):
             raise UsageError("frames must not be negative, and fps must be positive")
-        for name in ("drop", "corrupt"):
+        for name in ("drop", "corrupt", "lose", "stall", "change"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is a share from 0 to 1, not {getattr(self, name)}")
+        if not self.live and (self.lose or self.stall or self.change):
+            raise UsageError("lose, stall and change are faults of a camera: add live=1")
+        if self.change and self.format == "nv12":
+            raise UsageError("change needs the format bgr or yuyv")
+        if not 0 <= self.away < float("inf"):
+            raise UsageError(f"away is {self.away} seconds: it must not be negative")
 
 
 def check_size(size: Size) -> None:
@@ -79,6 +95,10 @@ class SyntheticSource(OpenSource):
     def __init__(self, uri: str) -> None:
         options = parse_query(uri, SyntheticOptions)
         self.options, size = options, options.size
+        self._faults = Faults(
+            uri, options.seed, options.lose, options.stall, options.change, options.away
+        )
+        self._cancelled = threading.Event()
         scene = make_scene(options.seed, options.place, options.weather)
         self._renderer = RoadRenderer(scene, size.width, size.height, options.fps)
         self._mask = np.empty((size.height, size.width), np.uint8)
@@ -95,6 +115,9 @@ class SyntheticSource(OpenSource):
         """See Source."""
         for number in self._numbers:
             taken = self._wait(number) if self.options.live else time.monotonic_ns()
+            if self._faults.stalls():
+                self._cancelled.wait()
+                return None
             lost, corrupt = self._random.random(2)
             if lost < self.options.drop:
                 continue
@@ -103,6 +126,10 @@ class SyntheticSource(OpenSource):
             return self._frame(number, taken)
         return None
 
+    def cancel(self) -> None:
+        """See Source."""
+        self._cancelled.set()
+
     def close(self) -> None:
         """See Source."""
         self._numbers = iter(())
@@ -110,6 +137,9 @@ class SyntheticSource(OpenSource):
     def _frame(self, number: int, taken: int) -> Frame:
         if self._shown:
             pixels = self._shown[_to_and_fro(number, len(self._shown))]
+            if self._faults.changed:
+                height, width = (side // 4 * 2 for side in pixels.shape[:2])
+                pixels = pixels[:height, :width]
             return Frame(pixels, self.format, taken, number, f"{number:06d}")
         buffer = self._buffers.lend()
         self._render(number, buffer)

@@ -68,7 +68,7 @@ def test_both_engines_give_the_same_masks(model: Path, images: Path, tmp_path: P
         (["MODEL", "a.mp4", "--camera", "0"], 2, "give one of them"),
         (["MODEL", "nowhere.mp4"], 2, "no such file or folder"),
         (["nowhere.onnx", "synthetic:"], 2, "neither a file nor a shipped network"),
-        (["MODEL", "--camera", "9999"], 3, "there is no camera /dev/video9999"),
+        (["MODEL", "--camera", "9999", "--fail-fast"], 3, "there is no camera /dev/video9999"),
         (["MODEL", "EMPTY"], 2, "no images"),
         (["MODEL", "IMAGES", "--engine", "caffe"], 2, "unknown engine 'caffe'"),
         (["MODEL", "IMAGES", "--size", "33x32"], 2, "multiples of"),
