@@ -46,6 +46,10 @@ def open_source(uri: str, timeouts: Timeouts | None = None) -> Source:
         from roadseg.runtime.sources.stream import StreamSource
 
         return StreamSource(uri, timeouts)
+    if colon and kind in ("gst", "csi"):
+        from roadseg.runtime.sources.gstreamer import GStreamerSource
+
+        return GStreamerSource(uri, timeouts)
     if colon and rest.startswith("//"):
         raise UsageError(f"{uri}: unknown kind of source '{kind}': known are {KNOWN}")
     return _open_files(Path(uri))
