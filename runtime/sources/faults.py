@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from roadseg.runtime.errors import SourceLost
+from roadseg.runtime.frame import Pixels
 
 
 @dataclass
@@ -16,10 +17,12 @@ class Plug:
 
     away_until_ns: on the monotonic clock.
     times: it went away or stalled, so that each connection has faults of its own.
+    frames: that were rendered beforehand; the camera that comes back is the same.
     """
 
     away_until_ns: int = 0
     times: int = 0
+    frames: list[Pixels] = field(default_factory=list)
 
 
 PLUGS: dict[str, Plug] = {}  # by URI: the world outside, where cables are pulled
@@ -41,11 +44,12 @@ class Faults:
     change: float
     away_s: float
     changed: bool = False
+    plug: Plug = field(init=False)
     _random: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
         """Raise SourceLost while the camera is away."""
-        plug = self._plug
+        self.plug = plug = PLUGS.setdefault(self.uri, Plug()) if self.lose or self.stall else Plug()
         left = (plug.away_until_ns - time.monotonic_ns()) / 1e9
         if left > 0:
             raise SourceLost(f"{self.uri} is away, as was asked for")
@@ -56,14 +60,10 @@ class Faults:
         lose, stall, change = self._random.random(3)
         self.changed ^= bool(change < self.change)
         if lose < self.lose:
-            self._plug.times += 1
-            self._plug.away_until_ns = time.monotonic_ns() + round(self.away_s * 1e9)
+            self.plug.times += 1
+            self.plug.away_until_ns = time.monotonic_ns() + round(self.away_s * 1e9)
             raise SourceLost(f"{self.uri} went away, as was asked for")
         if stall < self.stall:
-            self._plug.times += 1
+            self.plug.times += 1
             return True
         return False
-
-    @property
-    def _plug(self) -> Plug:
-        return PLUGS.setdefault(self.uri, Plug())

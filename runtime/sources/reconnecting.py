@@ -35,7 +35,7 @@ class Survival:
     """How long is waited for a source, and what then.
 
     stall_s: without a frame, then it counts as stalled.
-    open_s: for opening it, and for its first frame.
+    open_s: for opening it.
     fail_fast: raise at the first fault instead of opening it again.
     first_delay_s, longest_delay_s: between attempts; each is twice as long as the one before.
     seed: of the jitter, which takes up to half of a delay: many clients do not come at once.
@@ -81,6 +81,7 @@ class ReconnectingSource(OpenSource):
         self._shape: tuple[int, int, PixelFormat] | None = None
         self._connection: Connection | None = None
         self._last_ns = 0  # when the last whole frame came, or the connection was opened
+        self._damaged = False  # whether damaged ones came since
         try:
             self._connect()
         except BaseException:
@@ -114,22 +115,19 @@ class ReconnectingSource(OpenSource):
     def _take(self) -> Frame | None:
         if self._connection is None:
             raise SourceLost("not open")
-        waited = time.monotonic_ns() - self._last_ns if self.info.live else 0
+        waited_s = (time.monotonic_ns() - self._last_ns) / 1e9 if self.info.live else 0.0
+        late = SourceStalled(f"no whole frame for {self.survival.stall_s:g} s")
+        if self._damaged and waited_s > self.survival.stall_s:
+            raise late
         try:
-            frame = self._connection.get(self._patience_s - waited / 1e9)
+            frame = self._connection.get(self.survival.stall_s - waited_s)
         except CorruptFrame:
-            if waited > self._patience_s * 1e9:
-                raise SourceStalled(f"only damaged frames for {waited / 1e9:.1f} s") from None
             self._numbers.skip()
+            self._damaged = True  # told as it is; it does not count as a sign of life
             raise
         except SourceStalled:
-            raise SourceStalled(f"no frame for {self._patience_s:g} s") from None
+            raise late from None
         return None if frame is None else self._welcome(frame, self._connection)
-
-    @property
-    def _patience_s(self) -> float:
-        live = self._status.state is SourceState.LIVE
-        return self.survival.stall_s if live else max(self.survival.open_s, self.survival.stall_s)
 
     def _welcome(self, frame: Frame, connection: Connection) -> Frame:
         """Number a frame, and tell what is new with it."""
@@ -139,7 +137,7 @@ class ReconnectingSource(OpenSource):
                 self.outages.add(now - self._lost_ns, now - connection.started_ns)
             self._delays = self.survival.delays()
             self._change(SourceState.LIVE)
-        self._last_ns = now
+        self._last_ns, self._damaged = now, False
         shape = (frame.width, frame.height, frame.format)
         if self._shape not in (None, shape):
             self._tell(f"frames are now {frame.width}x{frame.height} {frame.format.value}")
@@ -173,7 +171,7 @@ class ReconnectingSource(OpenSource):
                 self._pause(next(self._delays))
                 continue
             self._numbers.restart()
-            self._last_ns = time.monotonic_ns()
+            self._last_ns, self._damaged = time.monotonic_ns(), False
             return
 
     def _await_open(self, connection: Connection) -> SourceInfo:

@@ -108,7 +108,10 @@ class SyntheticSource(OpenSource):
         frames = options.frames or None
         self.info = SourceInfo(uri, size.width, size.height, options.fps, frames, options.live)
         self._numbers: Iterator[int] = iter(range(frames)) if frames else itertools.count()
-        self._shown = self._render_ahead() if options.live else []
+        plug = self._faults.plug
+        if options.live and not plug.frames:
+            plug.frames = self._render_ahead()
+        self._shown = plug.frames
         self._start_ns = time.monotonic_ns()
 
     def read(self) -> Frame | None:
