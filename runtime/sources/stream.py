@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
 LOW_LATENCY = {
-    "fflags": "nobuffer",  # what was read to find the streams is not held back
+    # What is read to find the streams is kept: fflags=nobuffer would throw the key frame away, and
+    # the first picture would come a group of pictures later.
+    "analyzeduration": "100000",  # µs
     "flags": "low_delay",
-    "analyzeduration": "100000",  # µs; FFmpeg's own 5 s would pass before the first frame
     "max_delay": "0",  # no waiting for RTP packets that come out of order
     "err_detect": "explode",  # a damaged picture is an error, not a guess
 }
@@ -110,6 +111,8 @@ class StreamSource(OpenSource):
                 self._decode(packet)
             except CorruptFrame:
                 self._next = 0
+            while self._waiting and not self._waiting[0].key_frame:
+                self._waiting.popleft()  # some decoders draw what is missing in grey
         first, rate = self._waiting[0], float(stream.average_rate or stream.guessed_rate or 0)
         live = self._container.duration is None
         self.info = SourceInfo(
@@ -142,8 +145,9 @@ class StreamSource(OpenSource):
         if isinstance(error, av.error.ExitError):  # how PyAV tells of its timeouts
             return SourceStalled(f"{self._name}: no data came in time")
         told = getattr(error, "strerror", None) or str(error)
-        if getattr(error, "errno", None) == errno.EIO and getattr(error, "log", None):
-            told = error.log[2].strip()  # type: ignore[attr-defined]  # a name that is not found
+        if getattr(error, "errno", None) == errno.EIO:  # what FFmpeg says where it knows no better
+            log = getattr(error, "log", None)
+            told = log[2].strip() if log else "the stream ended"
         if isinstance(error, (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)):
             return UsageError(f"{self._name}: user or password is refused ({told})")
         if isinstance(error, (av.error.ProtocolNotFoundError, av.error.OptionNotFoundError)):

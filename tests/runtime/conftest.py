@@ -159,16 +159,28 @@ def udp_camera() -> Iterator[Any]:
     camera.stop()
 
 
-@pytest.fixture(params=["h264", "mjpeg"])
-def rtsp_camera(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """An RTSP camera, 320x180; see stream_servers.RtspCamera."""
+@pytest.fixture
+def rtsp_cameras() -> Iterator[Callable[[str], Any]]:
+    """Make an RTSP camera, 320x176, of codec h264 or mjpeg; see stream_servers.RtspCamera."""
     pytest.importorskip("av", reason="PyAV is not installed")
     servers = _servers()
     if missing := servers.rtsp_missing():
         pytest.skip(missing)
-    camera = servers.RtspCamera(request.param)
-    yield camera
-    camera.stop()
+    made = []
+
+    def make(codec: str) -> Any:
+        made.append(servers.RtspCamera(codec))
+        return made[-1]
+
+    yield make
+    for camera in made:
+        camera.stop()
+
+
+@pytest.fixture(params=["h264", "mjpeg"])
+def rtsp_camera(request: pytest.FixtureRequest, rtsp_cameras: Callable[[str], Any]) -> Any:
+    """An RTSP camera, once of each codec."""
+    return rtsp_cameras(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
 SOURCE = (
     "videotestsrc is-live=true pattern=ball ! "
-    "video/x-raw,format=I420,width=320,height=180,framerate=30/1 ! "
+    "video/x-raw,format=I420,width=320,height=176,framerate=30/1 ! "
 )
 ENCODERS = {
     "h264": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! "

@@ -247,14 +247,14 @@ def test_the_ledger_is_exact_over_outages(model: Path, seed: int) -> None:
     ledger = Ledger()
     uri = f"synthetic:?{FAULTS}&seed={seed}"
     with open_reconnecting(uri, RENDERED, ledger.outages) as source:
-        pipeline = Pipeline(source, Segmenter(open_engine(model, "onnxruntime")), 120, ledger)
+        pipeline = Pipeline(source, Segmenter(open_engine(model, "onnxruntime")), 60, ledger)
         results = [
             (result.frame.sequence, result.frame.timestamp_ns, result.mask.shape)
             for result in pipeline.results()
         ]
     numbers, times, shapes = zip(*results, strict=True)
     assert ledger.balances
-    assert ledger.shown == 120
+    assert ledger.shown == 60
     assert ledger.outages.count >= 1
     assert list(numbers) == sorted(set(numbers))
     assert list(times) == sorted(set(times))
