@@ -9,6 +9,7 @@ import numpy as np
 
 from roadseg.runtime.errors import SourceLost
 from roadseg.runtime.frame import Pixels
+from roadseg.runtime.roads import RoadRenderer
 
 
 @dataclass
@@ -17,11 +18,13 @@ class Plug:
 
     away_until_ns: on the monotonic clock.
     times: it went away or stalled, so that each connection has faults of its own.
-    frames: that were rendered beforehand; the camera that comes back is the same.
+    renderer, frames: of what it sees, and what was rendered beforehand: what comes back is the
+        same camera.
     """
 
     away_until_ns: int = 0
     times: int = 0
+    renderer: RoadRenderer | None = None
     frames: list[Pixels] = field(default_factory=list)
 
 

@@ -99,8 +99,8 @@ class SyntheticSource(OpenSource):
             uri, options.seed, options.lose, options.stall, options.change, options.away
         )
         self._cancelled = threading.Event()
-        scene = make_scene(options.seed, options.place, options.weather)
-        self._renderer = RoadRenderer(scene, size.width, size.height, options.fps)
+        plug = self._faults.plug
+        plug.renderer = self._renderer = plug.renderer or make_renderer(options)
         self._mask = np.empty((size.height, size.width), np.uint8)
         shape, self.format, self._convert = FORMATS[options.format]
         self._buffers = Buffers(shape(size))
@@ -108,7 +108,6 @@ class SyntheticSource(OpenSource):
         frames = options.frames or None
         self.info = SourceInfo(uri, size.width, size.height, options.fps, frames, options.live)
         self._numbers: Iterator[int] = iter(range(frames)) if frames else itertools.count()
-        plug = self._faults.plug
         if options.live and not plug.frames:
             plug.frames = self._render_ahead()
         self._shown = plug.frames
@@ -169,6 +168,12 @@ class SyntheticSource(OpenSource):
         due = self._start_ns + round(number * 1e9 / self.options.fps)
         time.sleep(max(0, due - time.monotonic_ns()) / 1e9)
         return due
+
+
+def make_renderer(options: SyntheticOptions) -> RoadRenderer:
+    """Return the renderer of the scene that the options tell of."""
+    scene = make_scene(options.seed, options.place, options.weather)
+    return RoadRenderer(scene, options.size.width, options.size.height, options.fps)
 
 
 def _to_and_fro(number: int, count: int) -> int:

@@ -144,6 +144,23 @@ def test_a_stop_ends_with_whole_files(model: Path, tmp_path: Path, number: signa
     assert cv2.VideoCapture(str(video)).read()[0]
 
 
+def test_a_stop_ends_the_wait_for_a_camera(model: Path) -> None:
+    words = [str(model), "rtsp://127.0.0.1:1/cam", "--stall-timeout", "1"]
+    pytest.importorskip("av", reason="PyAV is not installed")
+    process = subprocess.Popen([*RUN, *words], stderr=subprocess.PIPE)
+    try:
+        assert process.stderr is not None
+        told = process.stderr.readline().decode()
+        assert told.startswith("source connecting: rtsp://127.0.0.1:1/cam: Connection refused")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130
+        assert b"Traceback" not in process.stderr.read()
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()  # type: ignore[union-attr]
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['seg-run', '--help']\n"
