@@ -127,7 +127,7 @@ class UdpCamera:
         with av.open(f"{self.url}?pkt_size=1316", "w", format="mpegts") as container:
             stream: Any = container.add_stream("mpeg4", rate=FPS)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            stream.bit_rate, stream.codec_context.gop_size = 4_000_000, 5
+            stream.bit_rate, stream.codec_context.gop_size = 4_000_000, 20
             for number in itertools.count():
                 frame: Any = av.VideoFrame.from_ndarray(self._picture, format="bgr24")
                 frame.pts, frame.time_base = number, Fraction(1, FPS)

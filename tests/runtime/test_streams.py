@@ -95,20 +95,35 @@ def test_a_packed_frame_is_a_view(tmp_path: Path) -> None:
         assert copy_reason(decoded) == ""
 
 
-@pytest.mark.parametrize("matrix", ["ITU601", "ITU709"])
-def test_the_streams_own_matrix_is_used(matrix: str) -> None:
+@pytest.mark.parametrize(
+    ("matrix", "full", "taken"),
+    [("ITU601", False, "NV12"), ("ITU709", False, "BGR"), ("ITU601", True, "BGR")],
+)
+def test_the_streams_own_matrix_and_range_are_used(matrix: str, full: bool, taken: str) -> None:
     av = pytest.importorskip("av", reason="PyAV is not installed")
-    from av.video.reformatter import Colorspace, VideoReformatter
+    from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
     from roadseg.runtime.sources.decoded import DecodedPixels
 
     picture = np.tile(np.array([20, 20, 230], np.uint8), (64, 96, 1))  # red, as BGR
-    colour = av.VideoFrame.from_ndarray(picture, format="bgr24")
-    coded = colour.reformat(format="yuv420p", dst_colorspace=Colorspace[matrix])
+    coded = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(
+        format="yuv420p",
+        dst_colorspace=Colorspace[matrix],
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
+    )
     coded.colorspace = {"ITU601": 6, "ITU709": 1}[matrix]
+    coded.color_range = 2 if full else 1
     pixels, form, _ = DecodedPixels(VideoReformatter()).take(coded)
+    assert form.value == taken
     seen = rgb(Frame(pixels, form, 0, 0))[32, 48].astype(int)
     assert np.abs(seen - (230, 20, 20)).max() <= 6, seen
+
+
+def test_who_joins_in_the_middle_sees_no_grey(udp_camera: Any) -> None:
+    for _ in range(4):
+        with open_source(udp_camera.url, LIMITS) as source:
+            check_stripes(next_whole(source))
 
 
 def test_rtsp_gives_frames_in_order(rtsp_camera: Any) -> None:
