@@ -23,6 +23,8 @@ class SourceInfo:
     live: a live source does not wait: frames that are not read in time are stale.
     copy_reason: why pixels are copied on their way into a frame; empty where frames are views of
         the source's own buffers.
+    stable_uri: what finds the same device again where `uri` may not (another /dev/videoN after a
+        replug); empty where what it was opened by does.
     """
 
     uri: str
@@ -32,6 +34,7 @@ class SourceInfo:
     frames: int | None
     live: bool
     copy_reason: str = ""
+    stable_uri: str = ""
 
 
 @dataclass(frozen=True)

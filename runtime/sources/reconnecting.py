@@ -81,6 +81,7 @@ class ReconnectingSource(OpenSource):
         self._shape: tuple[int, int, PixelFormat] | None = None
         self._connection: Connection | None = None
         self._last_ns = 0  # when the last whole frame came, or the connection was opened
+        self._last_taken_ns = 0  # when that frame was captured
         self._damaged = False  # whether damaged ones came since
         try:
             self._connect()
@@ -134,10 +135,11 @@ class ReconnectingSource(OpenSource):
         now = time.monotonic_ns()
         if self._status.state is not SourceState.LIVE:
             if self._shape is not None:
-                self.outages.add(now - self._lost_ns, now - connection.started_ns)
+                down_ns = frame.timestamp_ns - self._last_taken_ns
+                self.outages.add(down_ns, now - connection.started_ns)
             self._delays = self.survival.delays()
             self._change(SourceState.LIVE)
-        self._last_ns, self._damaged = now, False
+        self._last_ns, self._last_taken_ns, self._damaged = now, frame.timestamp_ns, False
         shape = (frame.width, frame.height, frame.format)
         if self._shape not in (None, shape):
             self._tell(f"frames are now {frame.width}x{frame.height} {frame.format.value}")
@@ -149,8 +151,6 @@ class ReconnectingSource(OpenSource):
 
     def _lose(self, error: SourceError) -> None:
         """Let the connection go."""
-        if self._status.state is SourceState.LIVE:
-            self._lost_ns = self._last_ns
         stalled = isinstance(error, SourceStalled)
         self._change(SourceState.STALLED if stalled else SourceState.LOST, str(error))
         self._drop_connection()
@@ -237,7 +237,19 @@ def open_reconnecting(
     timeouts = Timeouts(survival.open_s, survival.stall_s)
     if not is_live(uri):
         return open_source(uri, timeouts)
-    return ReconnectingSource(lambda: open_source(uri, timeouts), survival, outages, listener)
+    return ReconnectingSource(_SameDevice(uri, timeouts), survival, outages, listener)
+
+
+class _SameDevice:
+    """Opens a source, and from then on by the name that it keeps."""
+
+    def __init__(self, uri: str, timeouts: Timeouts) -> None:
+        self._uri, self._timeouts = uri, timeouts
+
+    def __call__(self) -> Source:
+        source = open_source(self._uri, self._timeouts)
+        self._uri = source.info.stable_uri or self._uri
+        return source
 
 
 class _Numbers:

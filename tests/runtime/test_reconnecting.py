@@ -125,7 +125,8 @@ def test_a_loss_and_its_return_are_told_and_measured() -> None:
     assert states == [SourceState.LIVE, SourceState.LOST, SourceState.LOST, SourceState.LIVE]
     outages = source.outages
     assert outages.count == 1
-    assert 0 < outages.first_frame_ns < outages.down_ns == outages.longest_ns
+    assert 0 < outages.first_frame_ns
+    assert 0 < outages.down_ns == outages.longest_ns
     assert "reconnects 1, down" in outages.line()
 
 
@@ -201,6 +202,23 @@ def test_cancel_ends_the_waiting() -> None:
         threading.Timer(0.3, source.cancel).start()
         assert source.read() is None
         assert source.read() is None
+
+
+def test_a_device_is_found_again_by_the_name_that_it_keeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def open_camera(uri: str, _: object) -> Source:
+        asked.append(uri)
+        script = Script(0, lost() if len(asked) == 1 else None)
+        script.info = replace(script.info, stable_uri="camera:usb-road-cam")
+        return script
+
+    monkeypatch.setattr("roadseg.runtime.sources.reconnecting.open_source", open_camera)
+    with open_reconnecting("camera:0", QUICK) as source:
+        assert len(list(iter(source.read, None))) == 2
+    assert asked == ["camera:0", "camera:usb-road-cam"]
 
 
 def test_another_size_is_told() -> None:
