@@ -134,11 +134,12 @@ class ReconnectingSource(OpenSource):
         """Number a frame, and tell what is new with it."""
         now = time.monotonic_ns()
         if self._status.state is not SourceState.LIVE:
+            self._delays, back = self.survival.delays(), ""
             if self._shape is not None:
                 down_ns = frame.timestamp_ns - self._last_taken_ns
                 self.outages.add(down_ns, now - connection.started_ns)
-            self._delays = self.survival.delays()
-            self._change(SourceState.LIVE)
+                back = f"back after {down_ns / 1e9:.1f} s"
+            self._change(SourceState.LIVE, back)
         self._last_ns, self._last_taken_ns, self._damaged = now, frame.timestamp_ns, False
         shape = (frame.width, frame.height, frame.format)
         if self._shape not in (None, shape):

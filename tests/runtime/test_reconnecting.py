@@ -123,6 +123,7 @@ def test_a_loss_and_its_return_are_told_and_measured() -> None:
         list(iter(source.read, None))
     states = [status.state for status in told if status.changed]
     assert states == [SourceState.LIVE, SourceState.LOST, SourceState.LOST, SourceState.LIVE]
+    assert told[-1].reason.startswith("back after 0.")
     outages = source.outages
     assert outages.count == 1
     assert 0 < outages.first_frame_ns
