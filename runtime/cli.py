@@ -102,7 +102,8 @@ def _run(options: RunOptions) -> int:
     from roadseg.runtime.engines import open_engine
     from roadseg.runtime.ledger import Ledger
     from roadseg.runtime.progress import LiveLine
-    from roadseg.runtime.sources.reconnecting import Survival, open_reconnecting
+    from roadseg.runtime.sources.reconnecting import open_reconnecting
+    from roadseg.runtime.sources.survival import Survival
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service ends like Ctrl-C
     engine = open_engine(model, options.engine, options.size, options.threads)

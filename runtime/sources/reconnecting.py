@@ -10,11 +10,9 @@ source is away, nothing comes.
 from __future__ import annotations
 
 import dataclasses
-import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from roadseg.runtime.errors import CorruptFrame, SourceError, SourceLost, SourceStalled
 from roadseg.runtime.frame import Frame, PixelFormat
@@ -22,38 +20,13 @@ from roadseg.runtime.outages import Outages, SourceState, SourceStatus
 from roadseg.runtime.sources import is_live, open_source
 from roadseg.runtime.sources.base import OpenSource, Source, SourceInfo, Timeouts
 from roadseg.runtime.sources.connection import Connection
+from roadseg.runtime.sources.survival import Survival
 
 TICK_S = 0.25  # how often it is told that the source is still away
 CLOSING_S = 2.0  # a connection that is given up has this long to free the device
 MOST_HUNG = 4  # connections that do not end; no more are made until one does
 
 Listener = Callable[[SourceStatus], None]
-
-
-@dataclass(frozen=True)
-class Survival:
-    """How long is waited for a source, and what then.
-
-    stall_s: without a frame, then it counts as stalled.
-    open_s: for opening it.
-    fail_fast: raise at the first fault instead of opening it again.
-    first_delay_s, longest_delay_s: between attempts; each is twice as long as the one before.
-    seed: of the jitter, which takes up to half of a delay: many clients do not come at once.
-    """
-
-    stall_s: float = 3.0
-    open_s: float = 10.0
-    fail_fast: bool = False
-    first_delay_s: float = 0.25
-    longest_delay_s: float = 8.0
-    seed: int | None = None
-
-    def delays(self) -> Iterator[float]:
-        """Give the delays after one attempt, two, three …"""
-        jitter, delay = random.Random(self.seed), self.first_delay_s
-        while True:
-            yield delay * jitter.uniform(0.5, 1.0)
-            delay = min(2 * delay, self.longest_delay_s)
 
 
 class ReconnectingSource(OpenSource):

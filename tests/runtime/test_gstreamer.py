@@ -15,7 +15,8 @@ from roadseg.runtime.ledger import Ledger
 from roadseg.runtime.preprocess import preprocess
 from roadseg.runtime.sources import Timeouts, open_source
 from roadseg.runtime.sources.gstreamer import csi_pipeline
-from roadseg.runtime.sources.reconnecting import Survival, open_reconnecting
+from roadseg.runtime.sources.reconnecting import open_reconnecting
+from roadseg.runtime.sources.survival import Survival
 
 pytestmark = pytest.mark.usefixtures("gstreamer")
 

@@ -28,11 +28,8 @@ from roadseg.runtime.pipeline import Pipeline
 from roadseg.runtime.segmenter import Segmenter
 from roadseg.runtime.sources import is_live
 from roadseg.runtime.sources.base import OpenSource, Source, SourceInfo
-from roadseg.runtime.sources.reconnecting import (
-    ReconnectingSource,
-    Survival,
-    open_reconnecting,
-)
+from roadseg.runtime.sources.reconnecting import ReconnectingSource, open_reconnecting
+from roadseg.runtime.sources.survival import Survival
 
 QUICK = Survival(stall_s=0.2, open_s=0.5, first_delay_s=0.01, longest_delay_s=0.05, seed=0)
 RENDERED = replace(QUICK, open_s=60.0)  # a busy machine renders for a while before the first frame

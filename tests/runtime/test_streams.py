@@ -32,8 +32,9 @@ from roadseg.runtime.pipeline import Pipeline
 from roadseg.runtime.preprocess import preprocess
 from roadseg.runtime.segmenter import Segmenter
 from roadseg.runtime.sources import Source, Timeouts, open_source
-from roadseg.runtime.sources.reconnecting import Survival, open_reconnecting
+from roadseg.runtime.sources.reconnecting import open_reconnecting
 from roadseg.runtime.sources.stream import hide_password
+from roadseg.runtime.sources.survival import Survival
 
 LIMITS = Timeouts(open_s=20.0, read_s=2.0)
 SURVIVAL = Survival(stall_s=2.0, open_s=20.0, first_delay_s=0.05, longest_delay_s=0.3, seed=0)
