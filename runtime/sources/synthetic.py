@@ -14,7 +14,7 @@ import numpy as np
 from roadseg.runtime.errors import CorruptFrame, UsageError, unknown
 from roadseg.runtime.frame import Frame, PixelFormat, Pixels
 from roadseg.runtime.options import Size
-from roadseg.runtime.roads import RoadRenderer, make_scene
+from roadseg.runtime.roads import RoadRenderer, check_seed, make_scene
 from roadseg.runtime.sources.base import OpenSource, SourceInfo
 from roadseg.runtime.sources.buffers import Buffers
 from roadseg.runtime.sources.faults import Faults
@@ -62,6 +62,7 @@ class SyntheticOptions:
     def __post_init__(self) -> None:
         """Check values."""
         check_size(self.size)
+        check_seed(self.seed)
         if self.format not in FORMATS:
             raise unknown("format", self.format, FORMATS)
         if self.format != "bgr" and (self.size.width % 2 or self.size.height % 2):
