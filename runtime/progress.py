@@ -39,7 +39,7 @@ class LiveLine:
         """Print what is new of a source, or redraw how long it has been away."""
         away = (time.monotonic_ns() - status.since_ns) / 1e9
         reason = f": {status.reason}" if status.reason else ""
-        if status.changed:
+        if status.changed and (reason or status.state is not SourceState.LIVE):
             self.clear()
             print(f"source {status.state.value}{reason}", file=sys.stderr, flush=True)
         elif status.state is not SourceState.LIVE:

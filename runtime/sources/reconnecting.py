@@ -62,6 +62,11 @@ class ReconnectingSource(OpenSource):
             self.close()
             raise
 
+    @property
+    def state(self) -> SourceState:
+        """How it is now; from any thread."""
+        return self._status.state
+
     def read(self) -> Frame | None:
         """See Source; waits through outages."""
         while not self._cancelled.is_set():
@@ -112,6 +117,8 @@ class ReconnectingSource(OpenSource):
                 down_ns = frame.timestamp_ns - self._last_taken_ns
                 self.outages.add(down_ns, now - connection.started_ns)
                 back = f"back after {down_ns / 1e9:.1f} s"
+            elif self._status.attempts:
+                back = f"there after {(now - self._status.since_ns) / 1e9:.1f} s"
             self._change(SourceState.LIVE, back)
         self._last_ns, self._last_taken_ns, self._damaged = now, frame.timestamp_ns, False
         shape = (frame.width, frame.height, frame.format)
