@@ -16,7 +16,9 @@ from roadseg.runtime.options import Size, parse_options
 
 if TYPE_CHECKING:
     from roadseg.runtime.engines.base import Engine
+    from roadseg.runtime.ledger import Ledger
     from roadseg.runtime.pipeline import Pipeline
+    from roadseg.runtime.progress import LiveLine
     from roadseg.runtime.sources.base import Source
 
 
@@ -25,7 +27,8 @@ class RunOptions:
     """Segment a camera, a video, images or rendered roads: seg-run [MODEL] SOURCE.
 
     what: MODEL and SOURCE, or SOURCE alone for the network in the package. SOURCE is a video file,
-        an image, a folder of images, camera:N, or synthetic:?size=960x544&frames=150.
+        an image, a folder of images, camera:N, csi://N, a stream (rtsp://…, http://….mjpg,
+        udp://…), gst:PIPELINE, or synthetic:?size=960x544&frames=150.
     camera: number of a camera, or its device file, instead of SOURCE.
     engine: auto, onnxruntime, openvino, tensorrt, ncnn or torchscript.
     size: of the network's input; by default the model's own.
@@ -40,6 +43,11 @@ class RunOptions:
     ring_frames: write the frames to the ring too.
     alpha: how much the overlay covers the picture, 0 to 1.
     frames: stop after so many masks; 0 is no limit.
+    stall_timeout: seconds without a frame after which a live source is opened again.
+    open_timeout: seconds that opening a live source may take.
+    fail_fast: end with exit code 3 when a live source is not there, stalls or is lost; by default
+        it is waited for.
+    deadline_ms: count masks that are older than this; 0 counts none.
     selftest: run the model's golden frame on this machine's engine; exit code 1 when it is off.
     list_models: list the networks in the package.
     """
@@ -59,6 +67,10 @@ class RunOptions:
     ring_frames: bool = False
     alpha: float = 0.5
     frames: int = 0
+    stall_timeout: float = 3.0
+    open_timeout: float = 10.0
+    fail_fast: bool = False
+    deadline_ms: float = 0.0
     selftest: bool = False
     list_models: bool = False
 
@@ -68,6 +80,12 @@ class RunOptions:
             raise UsageError(f"alpha is {self.alpha}: it must be 0 to 1")
         if self.frames < 0:
             raise UsageError(f"frames is {self.frames}: it must be 0 (no limit) or more")
+        if self.deadline_ms < 0:
+            raise UsageError(f"deadline-ms is {self.deadline_ms:g}: it must be 0 (none) or more")
+        for name in ("stall_timeout", "open_timeout"):
+            if not 0 < getattr(self, name) < float("inf"):
+                told = f"{name.replace('_', '-')} is {getattr(self, name):g} seconds"
+                raise UsageError(f"{told}: it must be more than 0")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,18 +100,26 @@ def _run(options: RunOptions) -> int:
         return _selftest(options)
     model, uri = choose(options.what, options.camera)
     from roadseg.runtime.engines import open_engine
-    from roadseg.runtime.sources import open_source
+    from roadseg.runtime.ledger import Ledger
+    from roadseg.runtime.progress import LiveLine
+    from roadseg.runtime.sources.reconnecting import open_reconnecting
+    from roadseg.runtime.sources.survival import Survival
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service ends like Ctrl-C
     engine = open_engine(model, options.engine, options.size, options.threads)
-    with contextlib.closing(engine), open_source(uri) as source:
+    ledger, line = Ledger(deadline_ns=round(options.deadline_ms * 1e6)), LiveLine()
+    survival = Survival(options.stall_timeout, options.open_timeout, options.fail_fast)
+    with (
+        contextlib.closing(engine),
+        open_reconnecting(uri, survival, ledger.outages, line.tell) as source,
+    ):
         spec, info = engine.spec, source.info
         print(
             f"{spec.name} {spec.precision} on {engine.name} at {engine.width}x{engine.height}, "
             f"from {info.uri}" + (f" {info.width}x{info.height}" if info.width else ""),
             flush=True,
         )
-        return _segment(options, engine, source)
+        return _segment(options, engine, source, ledger, line)
 
 
 def _selftest(options: RunOptions) -> int:
@@ -127,33 +153,34 @@ def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
     return DEFAULT_MODEL, what[0]
 
 
-def _segment(options: RunOptions, engine: Engine, source: Source) -> int:
+def _segment(
+    options: RunOptions, engine: Engine, source: Source, ledger: Ledger, line: LiveLine
+) -> int:
     from roadseg.runtime.monitor import Monitor
     from roadseg.runtime.pipeline import Pipeline
-    from roadseg.runtime.progress import LiveLine
     from roadseg.runtime.segmenter import Segmenter
     from roadseg.runtime.sinks import FanOut, SinkOptions, open_sinks
 
-    pipeline = Pipeline(source, Segmenter(engine), options.frames)
+    pipeline = Pipeline(source, Segmenter(engine), options.frames, ledger)
     monitor = Monitor(pipeline)
     chosen = SinkOptions(**{one.name: getattr(options, one.name) for one in fields(SinkOptions)})
     sinks = FanOut(open_sinks(chosen, source.info, engine.spec.classes, monitor), source.info.live)
     monitor.tallies = sinks.tallies
     start, stopped = time.monotonic(), False
-    line = LiveLine(source.info.frames or 0)
+    line.start(source.info.frames or 0)
     try:
         with contextlib.closing(pipeline.results()) as results:
             for result in results:
                 sinks.write(result)
                 monitor.note(result)
-                line.show(pipeline.ledger, result.age_ns)
+                line.show(ledger, result.age_ns)
     except KeyboardInterrupt:
         stopped = True
     finally:
         line.clear()
         _tell(pipeline, time.monotonic() - start, sinks.close())
-    if pipeline.faults:
-        more = f" (and {len(pipeline.faults) - 1} more)" if len(pipeline.faults) > 1 else ""
+    if pipeline.faults and not source.info.live:
+        more = f" (and {ledger.corrupt - 1} more)" if ledger.corrupt > 1 else ""
         raise type(pipeline.faults[0])(f"{pipeline.faults[0]}{more}")
     if sinks.failed:
         return 1

@@ -41,11 +41,14 @@ class Handover(Generic[T]):
         with self._changed:
             return len(self._items) < self._capacity
 
-    def get(self) -> T | None:
-        """Return the next item, or None when the queue is closed and empty."""
+    def get(self, timeout_s: float | None = None) -> T | None:
+        """Return the next item, or None when the queue is closed and empty.
+
+        Raises TimeoutError when neither came in `timeout_s` seconds.
+        """
         with self._changed:
-            while not self._items and not self._closed:
-                self._changed.wait()
+            if not self._changed.wait_for(lambda: self._items or self._closed, timeout_s):
+                raise TimeoutError
             item = self._items.popleft() if self._items else None
             self._changed.notify_all()
             return item

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from roadseg.runtime.outages import Outages
+
 KEPT = 8192  # newest samples that percentiles are taken over: memory stays flat on long runs
+PERCENTILES = (50, 90, 99, 99.9)
 
 
 class Samples:
@@ -42,6 +45,11 @@ class Ledger:
     corrupt: that could not be decoded.
     age: capture to mask.
     stages: by name.
+    deadline_ns: that ages are held to; 0 for none.
+    missed: masks shown that were older.
+    copies: frames whose pixels were copied on their way from the source.
+    copy_reasons: why, each once.
+    outages: of a live source.
     """
 
     captured: int = 0
@@ -51,31 +59,54 @@ class Ledger:
     corrupt: int = 0
     age: Samples = field(default_factory=Samples)
     stages: dict[str, Samples] = field(default_factory=dict)
+    deadline_ns: int = 0
+    missed: int = 0
+    copies: int = 0
+    copy_reasons: dict[str, None] = field(default_factory=dict)  # a set that keeps the order
+    outages: Outages = field(default_factory=Outages)
 
     @property
     def balances(self) -> bool:
         """Whether every captured frame is accounted for."""
         return self.captured == self.shown + self.dropped + self.stale + self.corrupt
 
+    def add_shown(self, age_ns: int) -> None:
+        """Count a mask that all sinks got, and how old it was."""
+        self.shown += 1
+        self.missed += 0 < self.deadline_ns < age_ns
+        self.age.add(age_ns)
+
+    def add_copy(self, reason: str) -> None:
+        """Count a frame whose pixels were copied."""
+        self.copies += 1
+        self.copy_reasons[reason] = None
+
     def add_stage(self, name: str, nanoseconds: int) -> None:
         """Add how long a stage took for one frame."""
         self.stages.setdefault(name, Samples()).add(nanoseconds)
 
     def lines(self, seconds: float) -> list[str]:
-        """Return the ledger as text: the balance, the ages, the stages."""
+        """Return the ledger as text: the balance, what went wrong, the stages, the ages."""
         sign = "=" if self.balances else "≠"
         lines = [
             f"captured {self.captured} {sign} shown {self.shown} + sensor drops {self.dropped} + "
             f"stale {self.stale} + corrupt {self.corrupt}",
+            f"copies {self.copies}" + "".join(f"; {reason}" for reason in self.copy_reasons),
         ]
+        if self.outages.count:
+            lines.append(self.outages.line())
+        if self.deadline_ns:
+            limit = f"{self.deadline_ns / 1e6:g} ms"
+            lines.append(f"deadline {limit}: {self.missed} of {self.shown} masks missed it")
         if self.shown:
             lines.append(f"{self.shown / seconds:.1f} FPS over {seconds:.1f} s")
-            lines.append(f"{'ms':12}{'p50':>8}{'p90':>8}{'p99':>8}{'max':>8}")
+            heads = [f"p{share:g}" for share in PERCENTILES]
+            lines.append(f"{'ms':12}" + "".join(f"{head:>8}" for head in (*heads, "max")))
             lines += [_row(name, samples) for name, samples in self.stages.items()]
             lines.append(_row("age", self.age))
         return lines
 
 
 def _row(name: str, samples: Samples) -> str:
-    shares = [samples.percentile(share) for share in (50, 90, 99)]
-    return f"{name:12}" + "".join(f"{value:8.1f}" for value in (*shares, samples.max))
+    values = [samples.percentile(share) for share in PERCENTILES]
+    return f"{name:12}" + "".join(f"{value:8.1f}" for value in (*values, samples.max))

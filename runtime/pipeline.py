@@ -22,6 +22,7 @@ from roadseg.runtime.sources.base import Source
 from roadseg.runtime.sources.buffers import Buffers
 
 AHEAD = 2  # frames read, and results made, ahead of the stage that takes them
+KEPT_FAULTS = 16  # a camera that runs for weeks has more; all are counted
 JOIN_S = 3.0  # a camera's read may hang; the process does not wait for it longer than this
 
 
@@ -29,11 +30,14 @@ class Pipeline:
     """Runs a source through a segmenter; `results` gives what comes out, to one thread.
 
     limit: of results, 0 for none; of a file no more than these are read.
+    ledger: to count in, by default a new one.
     """
 
-    def __init__(self, source: Source, segmenter: Segmenter, limit: int = 0) -> None:
+    def __init__(
+        self, source: Source, segmenter: Segmenter, limit: int = 0, ledger: Ledger | None = None
+    ) -> None:
         self.source, self.segmenter, self.limit = source, segmenter, limit
-        self.ledger = Ledger()
+        self.ledger = ledger or Ledger()
         self.faults: list[CorruptFrame] = []
         live = source.info.live
         self._frames: Handover[Frame] = Handover(1 if live else AHEAD, newest_only=live)
@@ -94,7 +98,8 @@ class Pipeline:
             try:
                 frame = self.source.read()
             except CorruptFrame as error:
-                self.faults.append(error)
+                if len(self.faults) < KEPT_FAULTS:
+                    self.faults.append(error)
                 self.ledger.captured += 1
                 self.ledger.corrupt += 1
                 expected = None if expected is None else expected + 1
@@ -105,6 +110,8 @@ class Pipeline:
             self.ledger.dropped += lost
             self.ledger.captured += 1 + lost
             expected = frame.sequence + 1
+            if self.source.info.copy_reason:
+                self.ledger.add_copy(self.source.info.copy_reason)
             if (unseen := self._frames.put(frame)) is not None:
                 self._stale += 1
                 unseen.release()
@@ -124,8 +131,7 @@ class Pipeline:
                 self.ledger.stale += 1
 
     def _record(self, result: Result, sinks_ns: int) -> None:
-        self.ledger.shown += 1
-        self.ledger.age.add(result.age_ns)
+        self.ledger.add_shown(result.age_ns)
         for name, spent in result.stages_ns.items():
             self.ledger.add_stage(name, spent)
         self.ledger.add_stage("sinks", sinks_ns)
@@ -138,6 +144,7 @@ class Pipeline:
     def _end(self) -> None:
         """Stop the threads and count what was under way."""
         self._stop.set()
+        self.source.cancel()
         left: list[Frame | Result] = [*self._frames.drain(), *self._results.drain()]
         for thread in self._threads:
             thread.join(JOIN_S)

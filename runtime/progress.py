@@ -1,4 +1,4 @@
-"""The live line of seg-run, on a terminal only."""
+"""The live line of seg-run, on a terminal only; and what is new of a live source, always."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 import time
 
 from roadseg.runtime.ledger import Ledger
+from roadseg.runtime.outages import SourceState, SourceStatus
 
 EVERY_S = 0.2
 
@@ -13,28 +14,45 @@ EVERY_S = 0.2
 class LiveLine:
     """Redraws one line on stderr: frames, rate, age of the last mask, time left.
 
-    frames: how many there will be, 0 where that is not known.
+    Threads may share it: each call prints once.
     """
 
-    def __init__(self, frames: int) -> None:
-        self._frames = frames
+    def __init__(self) -> None:
         self._tty = sys.stderr.isatty()
-        self._start = self._drawn = time.monotonic()
+        self._drawn = 0.0
+        self.start(0)
+
+    def start(self, frames: int) -> None:
+        """Begin to count time; `frames` is how many there will be, 0 where that is not known."""
+        self._frames, self._start = frames, time.monotonic()
 
     def show(self, ledger: Ledger, age_ns: int) -> None:
         """Redraw, at most five times a second."""
         now = time.monotonic()
-        if not self._tty or now - self._drawn < EVERY_S:
-            return
-        self._drawn = now
         done = ledger.shown + 1
-        rate = done / (now - self._start)
+        rate = done / max(now - self._start, 1e-9)
         of = f"/{self._frames}" if self._frames else ""
         left = f"  {(self._frames - done) / rate:.0f} s left" if self._frames else ""
-        text = f"\rframe {done}{of}  {rate:.1f} FPS  age {age_ns / 1e6:.0f} ms{left}\033[K"
-        print(text, end="", file=sys.stderr, flush=True)
+        self._draw(f"frame {done}{of}  {rate:.1f} FPS  age {age_ns / 1e6:.0f} ms{left}")
+
+    def tell(self, status: SourceStatus) -> None:
+        """Print what is new of a source, or redraw how long it has been away."""
+        away = (time.monotonic_ns() - status.since_ns) / 1e9
+        reason = f": {status.reason}" if status.reason else ""
+        if status.changed and (reason or status.state is not SourceState.LIVE):
+            self.clear()
+            print(f"source {status.state.value}{reason}", file=sys.stderr, flush=True)
+        elif status.state is not SourceState.LIVE:
+            tried = f", attempt {status.attempts + 1}" if status.attempts else ""
+            self._draw(f"source {status.state.value} for {away:.0f} s{tried}{reason}")
 
     def clear(self) -> None:
         """Take the line away."""
         if self._tty:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    def _draw(self, text: str) -> None:
+        now = time.monotonic()
+        if self._tty and now - self._drawn >= EVERY_S:
+            self._drawn = now
+            print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)

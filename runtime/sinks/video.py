@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -20,13 +21,15 @@ from roadseg.runtime.sources.base import SourceInfo
 CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 STILLS_FPS = 2.0  # of a video made of single images
 CAMERA_FPS = 30.0  # where a camera does not tell its rate
+LONGEST_GAP_S = 1.0  # that is filled; longer, and the camera was away
 
 
 class VideoSink(Sink):
     """Writes MPEG-4 beside the file's name and renames it at the end.
 
     A live source's frames come unevenly: they are repeated or left out so that the video keeps
-    the clock's time.
+    the clock's time. Time that it was away is left out, and frames that come back in another size
+    are scaled.
     """
 
     name = "video"
@@ -52,7 +55,9 @@ class VideoSink(Sink):
         if self._writer is None:
             self._start_ns = result.frame.timestamp_ns
             self._writer = self._open((width, height))
-        if (width, height) != self._size:
+        if (width, height) != self._size and self._live:
+            picture = cast("NDArray[np.uint8]", cv2.resize(picture, self._size))
+        elif (width, height) != self._size:
             self._written = 0
             raise DataError(
                 f"frame {result.frame.name} is {width}x{height}, those before it "
@@ -75,7 +80,11 @@ class VideoSink(Sink):
         if not self._live:
             return 1
         since = (result.frame.timestamp_ns - self._start_ns) / 1e9
-        return max(0, round(since * self._fps) + 1 - self._written)
+        due = max(0, round(since * self._fps) + 1 - self._written)
+        if due <= max(1.0, LONGEST_GAP_S * self._fps):
+            return due
+        self._start_ns += round((due - 1) / self._fps * 1e9)
+        return 1
 
     @staticmethod
     def _even(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -5,19 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 
 from roadseg.runtime.errors import DataError, UsageError
-from roadseg.runtime.sources.base import Source, SourceInfo
+from roadseg.runtime.sources.base import Source, SourceInfo, Timeouts
 
-__all__ = ["Source", "SourceInfo", "open_source"]
+__all__ = ["Source", "SourceInfo", "Timeouts", "is_live", "open_source"]
 
-KNOWN = "camera:N, v4l2:///dev/videoN, synthetic:, a video file, an image, or a folder of images"
+STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt", "rtp")
+KNOWN = (
+    "camera:N, v4l2:///dev/videoN, csi://N, rtsp://…, http://…, udp://…, gst:PIPELINE, synthetic:, "
+    "a video file, an image, or a folder of images"
+)
 
 
-def open_source(uri: str) -> Source:
+def is_live(uri: str) -> bool:
+    """Whether a source may go away and come back; known before it is open."""
+    kind, colon, _ = uri.partition(":")
+    if colon and kind == "synthetic":
+        from roadseg.runtime.sources.query import parse_query
+        from roadseg.runtime.sources.synthetic import SyntheticOptions
+
+        return parse_query(uri, SyntheticOptions).live
+    return bool(colon) and kind in ("camera", "v4l2", "csi", "gst", *STREAMS)
+
+
+def open_source(uri: str, timeouts: Timeouts | None = None) -> Source:
     """Open a source by what it is called.
 
-    camera:0 or v4l2:///dev/video0, synthetic:?size=960x544&frames=150, a video, an image, a folder.
-    Raises SourceError for a camera that is not there, DataError for a file that cannot be read,
-    UsageError for anything else.
+    camera:0 or v4l2:///dev/video0, csi://0, rtsp://host/path, gst:PIPELINE,
+    synthetic:?size=960x544&frames=150, a video, an image, a folder. Raises SourceError for a camera
+    or stream that is not there, DataError for a file that cannot be read, UsageError for anything
+    else.
     """
     kind, colon, rest = uri.partition(":")
     if colon and kind == "synthetic":
@@ -26,6 +42,14 @@ def open_source(uri: str) -> Source:
         return SyntheticSource(uri)
     if colon and kind in ("camera", "v4l2"):
         return _open_camera(kind, rest, uri)
+    if colon and kind in STREAMS:
+        from roadseg.runtime.sources.stream import StreamSource
+
+        return StreamSource(uri, timeouts)
+    if colon and kind in ("gst", "csi"):
+        from roadseg.runtime.sources.gstreamer import GStreamerSource
+
+        return GStreamerSource(uri, timeouts)
     if colon and rest.startswith("//"):
         raise UsageError(f"{uri}: unknown kind of source '{kind}': known are {KNOWN}")
     return _open_files(Path(uri))

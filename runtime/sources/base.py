@@ -21,6 +21,10 @@ class SourceInfo:
     fps: frames a second, 0.0 where there is no rate (images).
     frames: how many there will be, None where that is not known or has no end.
     live: a live source does not wait: frames that are not read in time are stale.
+    copy_reason: why pixels are copied on their way into a frame; empty where frames are views of
+        the source's own buffers.
+    stable_uri: what finds the same device again where `uri` may not (another /dev/videoN after a
+        replug); empty where what it was opened by does.
     """
 
     uri: str
@@ -29,6 +33,20 @@ class SourceInfo:
     fps: float
     frames: int | None
     live: bool
+    copy_reason: str = ""
+    stable_uri: str = ""
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long a source that can hang is waited for, in seconds.
+
+    open_s: until it is open.
+    read_s: for a frame, or for data.
+    """
+
+    open_s: float = 10.0
+    read_s: float = 10.0
 
 
 class Source(Protocol):
@@ -40,8 +58,12 @@ class Source(Protocol):
         """Return the next frame, or None at the end.
 
         A frame's pixels stay valid until its `release` is called. Raises CorruptFrame for a frame
-        or file that cannot be decoded (reading may go on), SourceError when the device fails.
+        or file that cannot be decoded (reading may go on), SourceError when the device fails:
+        SourceLost when it went away, SourceStalled when no frame came in time.
         """
+
+    def cancel(self) -> None:
+        """Make a read that waits return None soon, where that is possible; from any thread."""
 
     def close(self) -> None:
         """Give the device or file back; may be called twice."""
@@ -64,6 +86,9 @@ class OpenSource:
     def read(self) -> Frame | None:
         """See Source."""
         raise NotImplementedError
+
+    def cancel(self) -> None:
+        """See Source; nothing, where no read waits long."""
 
     def close(self) -> None:
         """See Source."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ import numpy as np
 from roadseg.runtime.errors import CorruptFrame, UsageError, unknown
 from roadseg.runtime.frame import Frame, PixelFormat, Pixels
 from roadseg.runtime.options import Size
-from roadseg.runtime.roads import RoadRenderer, make_scene
+from roadseg.runtime.roads import RoadRenderer, check_seed, make_scene
 from roadseg.runtime.sources.base import OpenSource, SourceInfo
 from roadseg.runtime.sources.buffers import Buffers
+from roadseg.runtime.sources.faults import Faults
 from roadseg.runtime.sources.query import parse_query
 
 LIVE_FRAMES = 30  # that a live source renders beforehand
@@ -36,6 +38,10 @@ class SyntheticOptions:
     live: behave as a camera: frames come at their time, whether they are read or not.
     drop: share of frames that the sensor loses.
     corrupt: share of frames that cannot be decoded.
+    lose: share of frames at which a live source goes away; it is back after `away` seconds.
+    away: seconds.
+    stall: share of frames at which a live source gives no more frames, and no error.
+    change: share of frames at which a live source's frames get another size: half of it, or whole.
     """
 
     size: Size = SIZE
@@ -48,19 +54,30 @@ class SyntheticOptions:
     live: bool = False
     drop: float = 0.0
     corrupt: float = 0.0
+    lose: float = 0.0
+    away: float = 1.0
+    stall: float = 0.0
+    change: float = 0.0
 
     def __post_init__(self) -> None:
         """Check values."""
         check_size(self.size)
+        check_seed(self.seed)
         if self.format not in FORMATS:
             raise unknown("format", self.format, FORMATS)
         if self.format != "bgr" and (self.size.width % 2 or self.size.height % 2):
             raise UsageError(f"{self.format} needs an even width and height, not {self.size}")
         if self.frames < 0 or not 0 < self.fps < float("inf"):
             raise UsageError("frames must not be negative, and fps must be positive")
-        for name in ("drop", "corrupt"):
+        for name in ("drop", "corrupt", "lose", "stall", "change"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is a share from 0 to 1, not {getattr(self, name)}")
+        if not self.live and (self.lose or self.stall or self.change):
+            raise UsageError("lose, stall and change are faults of a camera: add live=1")
+        if self.change and self.format == "nv12":
+            raise UsageError("change needs the format bgr or yuyv")
+        if not 0 <= self.away < float("inf"):
+            raise UsageError(f"away is {self.away} seconds: it must not be negative")
 
 
 def check_size(size: Size) -> None:
@@ -79,8 +96,12 @@ class SyntheticSource(OpenSource):
     def __init__(self, uri: str) -> None:
         options = parse_query(uri, SyntheticOptions)
         self.options, size = options, options.size
-        scene = make_scene(options.seed, options.place, options.weather)
-        self._renderer = RoadRenderer(scene, size.width, size.height, options.fps)
+        self._faults = Faults(
+            uri, options.seed, options.lose, options.stall, options.change, options.away
+        )
+        self._cancelled = threading.Event()
+        plug = self._faults.plug
+        plug.renderer = self._renderer = plug.renderer or make_renderer(options)
         self._mask = np.empty((size.height, size.width), np.uint8)
         shape, self.format, self._convert = FORMATS[options.format]
         self._buffers = Buffers(shape(size))
@@ -88,13 +109,18 @@ class SyntheticSource(OpenSource):
         frames = options.frames or None
         self.info = SourceInfo(uri, size.width, size.height, options.fps, frames, options.live)
         self._numbers: Iterator[int] = iter(range(frames)) if frames else itertools.count()
-        self._shown = self._render_ahead() if options.live else []
+        if options.live and not plug.frames:
+            plug.frames = self._render_ahead()
+        self._shown = plug.frames
         self._start_ns = time.monotonic_ns()
 
     def read(self) -> Frame | None:
         """See Source."""
         for number in self._numbers:
             taken = self._wait(number) if self.options.live else time.monotonic_ns()
+            if self._faults.stalls():
+                self._cancelled.wait()
+                return None
             lost, corrupt = self._random.random(2)
             if lost < self.options.drop:
                 continue
@@ -103,6 +129,10 @@ class SyntheticSource(OpenSource):
             return self._frame(number, taken)
         return None
 
+    def cancel(self) -> None:
+        """See Source."""
+        self._cancelled.set()
+
     def close(self) -> None:
         """See Source."""
         self._numbers = iter(())
@@ -110,6 +140,9 @@ class SyntheticSource(OpenSource):
     def _frame(self, number: int, taken: int) -> Frame:
         if self._shown:
             pixels = self._shown[_to_and_fro(number, len(self._shown))]
+            if self._faults.changed:
+                height, width = (side // 4 * 2 for side in pixels.shape[:2])
+                pixels = pixels[:height, :width]
             return Frame(pixels, self.format, taken, number, f"{number:06d}")
         buffer = self._buffers.lend()
         self._render(number, buffer)
@@ -136,6 +169,12 @@ class SyntheticSource(OpenSource):
         due = self._start_ns + round(number * 1e9 / self.options.fps)
         time.sleep(max(0, due - time.monotonic_ns()) / 1e9)
         return due
+
+
+def make_renderer(options: SyntheticOptions) -> RoadRenderer:
+    """Return the renderer of the scene that the options tell of."""
+    scene = make_scene(options.seed, options.place, options.weather)
+    return RoadRenderer(scene, options.size.width, options.size.height, options.fps)
 
 
 def _to_and_fro(number: int, count: int) -> int:

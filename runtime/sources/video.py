@@ -13,6 +13,8 @@ from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.sources.base import OpenSource, SourceInfo
 from roadseg.runtime.sources.buffers import Buffers
 
+COPY = "OpenCV converts what it decodes to BGR"
+
 
 class VideoSource(OpenSource):
     """Every frame of a file, in order; a file that ends too early raises CorruptFrame."""
@@ -34,7 +36,9 @@ class VideoSource(OpenSource):
             )
         )
         frames = int(count) if count > 0 else None
-        self.info = SourceInfo(str(path), int(width), int(height), fps, frames, live=False)
+        self.info = SourceInfo(
+            str(path), int(width), int(height), fps, frames, live=False, copy_reason=COPY
+        )
         self._buffers = Buffers((int(height), int(width), 3))
         self._next = 0
         self._ended = False

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -126,3 +129,67 @@ def serve(model: Path) -> Iterator[Callable[..., ServedRun]]:
     yield start
     for run in runs:
         run.close()
+
+
+def _servers() -> ModuleType:
+    path = Path(__file__).with_name("stream_servers.py")
+    spec = importlib.util.spec_from_file_location("stream_servers", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def mjpeg_camera() -> Iterator[Any]:
+    """A camera over HTTP that shows stripes, 96x64; see stream_servers.MjpegCamera."""
+    pytest.importorskip("av", reason="PyAV is not installed")
+    camera = _servers().MjpegCamera(striped()[0])
+    yield camera
+    camera.stop()
+
+
+@pytest.fixture
+def udp_camera() -> Iterator[Any]:
+    """A sender of MPEG-TS that shows stripes, 96x64; see stream_servers.UdpCamera."""
+    pytest.importorskip("av", reason="PyAV is not installed")
+    camera = _servers().UdpCamera(striped()[0])
+    yield camera
+    camera.stop()
+
+
+@pytest.fixture
+def rtsp_cameras() -> Iterator[Callable[[str], Any]]:
+    """Make an RTSP camera, 320x176, of codec h264 or mjpeg; see stream_servers.RtspCamera."""
+    pytest.importorskip("av", reason="PyAV is not installed")
+    servers = _servers()
+    if missing := servers.rtsp_missing():
+        pytest.skip(missing)
+    made = []
+
+    def make(codec: str) -> Any:
+        made.append(servers.RtspCamera(codec))
+        return made[-1]
+
+    yield make
+    for camera in made:
+        camera.stop()
+
+
+@pytest.fixture(params=["h264", "mjpeg"])
+def rtsp_camera(request: pytest.FixtureRequest, rtsp_cameras: Callable[[str], Any]) -> Any:
+    """An RTSP camera, once of each codec."""
+    return rtsp_cameras(request.param)
+
+
+@pytest.fixture(scope="session")
+def gstreamer() -> None:
+    """Skip where GStreamer's library or its test source is missing."""
+    from roadseg.runtime.errors import UsageError
+    from roadseg.runtime.sources import open_source
+
+    try:
+        open_source("gst:videotestsrc num-buffers=1").close()
+    except UsageError as error:
+        pytest.skip(str(error))

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from roadseg.runtime.handover import Handover
 
 
@@ -46,3 +48,13 @@ def test_closing_gives_a_waiting_item_back() -> None:
     thread.join()
     assert returned == [2]
     assert queue.get() is None
+
+
+def test_a_get_gives_up_after_its_time() -> None:
+    queue: Handover[int] = Handover(1)
+    with pytest.raises(TimeoutError):
+        queue.get(0.01)
+    queue.put(1)
+    assert queue.get(0.0) == 1
+    queue.close()
+    assert queue.get(0.0) is None

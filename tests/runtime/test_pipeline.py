@@ -108,6 +108,9 @@ class Unplugged:
         self.left -= 1
         return self.inner.read()
 
+    def cancel(self) -> None:
+        self.inner.cancel()
+
     def close(self) -> None:
         self.inner.close()
 
@@ -163,3 +166,27 @@ def test_percentiles_are_of_the_newest_and_memory_stays_flat() -> None:
 def test_the_ledger_says_when_it_does_not_balance() -> None:
     assert "≠" in Ledger(captured=2, shown=1).lines(1.0)[0]
     assert "=" in Ledger(captured=2, shown=1, stale=1).lines(1.0)[0]
+
+
+def test_the_ledger_tells_deadlines_copies_and_outages() -> None:
+    ledger = Ledger(captured=3, deadline_ns=50_000_000)
+    for age_ms in (10, 50, 60):
+        ledger.add_shown(age_ms * 1_000_000)
+    ledger.add_copy("OpenCV converts")
+    ledger.add_copy("OpenCV converts")
+    ledger.outages.add(2_500_000_000, 400_000_000)
+    ledger.outages.add(1_000_000_000, 300_000_000)
+    told = ledger.lines(1.0)
+    assert told[1] == "copies 2; OpenCV converts"
+    assert told[2] == (
+        "reconnects 2, down 3.5 s (longest 2.5 s), first frame 300 ms after the last return"
+    )
+    assert told[3] == "deadline 50 ms: 1 of 3 masks missed it"
+    assert told[5].split() == ["ms", "p50", "p90", "p99", "p99.9", "max"]
+    assert told[-1].split() == ["age", "50.0", "58.0", "59.8", "60.0", "60.0"]
+
+
+def test_a_videos_copies_are_counted(video: Path, model: Path) -> None:
+    pipeline = make_pipeline(str(video), model)
+    assert len(list(pipeline.results())) == pipeline.ledger.copies == 12
+    assert list(pipeline.ledger.copy_reasons) == ["OpenCV converts what it decodes to BGR"]

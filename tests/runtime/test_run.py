@@ -68,7 +68,7 @@ def test_both_engines_give_the_same_masks(model: Path, images: Path, tmp_path: P
         (["MODEL", "a.mp4", "--camera", "0"], 2, "give one of them"),
         (["MODEL", "nowhere.mp4"], 2, "no such file or folder"),
         (["nowhere.onnx", "synthetic:"], 2, "neither a file nor a shipped network"),
-        (["MODEL", "--camera", "9999"], 3, "there is no camera /dev/video9999"),
+        (["MODEL", "--camera", "9999", "--fail-fast"], 3, "there is no camera /dev/video9999"),
         (["MODEL", "EMPTY"], 2, "no images"),
         (["MODEL", "IMAGES", "--engine", "caffe"], 2, "unknown engine 'caffe'"),
         (["MODEL", "IMAGES", "--size", "33x32"], 2, "multiples of"),
@@ -142,6 +142,23 @@ def test_a_stop_ends_with_whole_files(model: Path, tmp_path: Path, number: signa
     assert len(written) == shown - (int(lost[1]) if lost else 0)
     assert written == sorted(set(written))
     assert cv2.VideoCapture(str(video)).read()[0]
+
+
+def test_a_stop_ends_the_wait_for_a_camera(model: Path) -> None:
+    words = [str(model), "rtsp://127.0.0.1:1/cam", "--stall-timeout", "1"]
+    pytest.importorskip("av", reason="PyAV is not installed")
+    process = subprocess.Popen([*RUN, *words], stderr=subprocess.PIPE)
+    try:
+        assert process.stderr is not None
+        told = process.stderr.readline().decode()
+        assert told.startswith("source connecting: rtsp://127.0.0.1:1/cam: Connection refused")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130
+        assert b"Traceback" not in process.stderr.read()
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()  # type: ignore[union-attr]
 
 
 def test_help_loads_nothing_heavy() -> None:

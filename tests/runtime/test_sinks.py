@@ -113,6 +113,16 @@ def test_a_live_video_keeps_the_clocks_time(tmp_path: Path) -> None:
     assert count_frames(tmp_path / "live.mp4") == 10  # 0.9 s at 10 FPS, both ends
 
 
+def test_a_live_video_leaves_out_the_time_that_the_camera_was_away(tmp_path: Path) -> None:
+    (sink,) = open_sinks(SinkOptions(save=tmp_path / "live.mp4"), LIVE, ROAD_CLASSES)
+    for number, at_s in enumerate([5.0, 5.1, 65.0, 65.1, 65.3]):
+        width, height = (96, 64) if at_s < 60 else (64, 48)  # it came back in another size
+        sink.write(result(number, width, height, at_s))
+    sink.close()
+    assert count_frames(tmp_path / "live.mp4") == 6
+    assert cv2.VideoCapture(str(tmp_path / "live.mp4")).read()[1].shape == (64, 96, 3)
+
+
 def test_a_video_has_one_size(tmp_path: Path) -> None:
     (sink,) = open_sinks(SinkOptions(save=tmp_path / "road.mp4"), FILE, ROAD_CLASSES)
     sink.write(result(0))
