@@ -12,7 +12,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from roadseg.calibration import calibration_frames, channel_means, collect_ranges
+from roadseg.calibration import (
+    calibration_frames,
+    channel_maxima,
+    channel_means,
+    collect_ranges,
+    equalize,
+)
 from roadseg.calibration.cache import load_ranges, ranges_key, save_ranges
 from roadseg.calibration.frames import LabelledFrame, is_dataset, is_plain, network_inputs
 from roadseg.data import open_dataset
@@ -60,10 +66,12 @@ def _without_labels(frames: Sequence[LabelledFrame], reason: str) -> list[Labell
 class Calibrated:
     """What calibration found.
 
+    model: the float network to quantise: the one that was given, equalised when asked for.
     ranges: by tensor. means: by input of a convolution, None unless asked for.
     told: what the ModelSpec tells of how it was done.
     """
 
+    model: onnx.ModelProto
     ranges: dict[str, float]
     means: dict[str, NDArray[np.float64]] | None
     told: dict[str, Any]
@@ -83,12 +91,15 @@ def calibrate(options: ExportOptions, model: onnx.ModelProto, size: Size) -> Cal
         "source": public_name(uri),
         "seed": options.seed,
         "bias_correction": options.bias_correction,
+        "equalize": options.equalize,
     }
+    if options.equalize:
+        model = equalize(model, channel_maxima(model, network_inputs(frames, size)))
     ranges = _ranges(options, model, frames, size)
     means = None
     if options.bias_correction:
         means = channel_means(model, network_inputs(frames, size))
-    return Calibrated(ranges, means, told)
+    return Calibrated(model, ranges, means, told)
 
 
 def _ranges(
