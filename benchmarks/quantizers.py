@@ -1,6 +1,8 @@
 """INT8 by roadseg beside INT8 by onnxruntime.quantization, from the same frames, in one run.
 
 python -m roadseg.benchmarks.quantizers mobileunet --data camvid:FOLDER
+
+examples/modelopt_int8.py makes a file for --also with NVIDIA ModelOpt.
 """
 
 from __future__ import annotations
@@ -45,12 +47,16 @@ class QuantizerOptions:
     data: labelled data set; calibrated on its train split, scored on val.
     calib_frames: frames to calibrate with.
     score_frames: frames to score on.
+    also: ONNX files of other quantisers, made from the same float network; scored beside the rest.
+    save: write float.onnx and frames.npy for other quantisers into this folder, and end.
     """
 
     model: str
     data: str
     calib_frames: int = 64
     score_frames: int = 101
+    also: tuple[str, ...] = ()
+    save: Path | None = None
 
 
 def ours(model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
@@ -107,13 +113,19 @@ class Entry:
     spent_ms: list[float]
 
 
-def entries(model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]) -> Iterator[Entry]:
-    """Give the float network, then each quantiser's form of it."""
+def entries(
+    model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]], also: Sequence[str] = ()
+) -> Iterator[Entry]:
+    """Give the float network, then each quantiser's form of it, then those of other files."""
     yield _entry("float32", model, 0.0)
     for name, make in MAKERS.items():
         start = time.perf_counter()
         made = make(model, inputs)
         yield _entry(name, made, time.perf_counter() - start)
+    for path in also:
+        foreign = onnx.load(path)
+        told = {entry.key: entry.value for entry in foreign.metadata_props}
+        yield _entry(Path(path).stem, foreign, float(told.get("seconds", 0.0)))
 
 
 def _entry(name: str, model: onnx.ModelProto, seconds: float) -> Entry:
@@ -136,6 +148,14 @@ def _integer(model: onnx.ModelProto) -> str:
         for node in layers
     )
     return f"{quantized} of {len(layers)}"
+
+
+def save(folder: Path, model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]) -> None:
+    """Write what another quantiser starts from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, folder / "float.onnx")
+    np.save(folder / "frames.npy", np.stack(inputs))
+    print(f"written: {folder / 'float.onnx'}, {folder / 'frames.npy'}")
 
 
 def measure(forms: Sequence[Entry], frames: Sequence[LabelledFrame], size: Size) -> None:
@@ -178,9 +198,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         size = Size(spec.width, spec.height)
         calibrating = calibration_frames(options.data, options.calib_frames, "train")
         inputs = [pixels.copy() for pixels in network_inputs(calibrating, size)]
+        if options.save:
+            return save(options.save, restore(model), inputs)
         frames = calibration_frames(options.data, options.score_frames, "val")
         with contextlib.redirect_stdout(sys.stderr):
-            forms = list(entries(restore(model), inputs))
+            forms = list(entries(restore(model), inputs, options.also))
         measure(forms, frames, size)
         print(f"{spec.name} at {size}, {len(inputs)} frames calibrate, n = {len(frames)}\n")
         print(table(forms))

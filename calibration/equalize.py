@@ -111,9 +111,9 @@ def _behind(
     graph: QdqGraph, name: str, users: Mapping[str, list[onnx.NodeProto]]
 ) -> tuple[str, float]:
     """Return the tensor behind a convolution's activation and its bound."""
-    (only, *others) = users[name] or [None]
-    if only is None or others or name in graph.outputs:
+    if len(users[name]) != 1 or name in graph.outputs:
         return name, np.inf
+    only = users[name][0]
     if only.op_type == "Relu":
         return only.output[0], np.inf
     if only.op_type == "Clip" and float(graph.constant(only.input[1])) == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from roadseg.calibration.cache import load_ranges, ranges_key, save_ranges
 from roadseg.calibration.frames import LabelledFrame, is_dataset, is_plain, network_inputs
 from roadseg.data import open_dataset
 from roadseg.export.options import RENDERED, ExportOptions
+from roadseg.export.trained_ranges import trained_ranges
 from roadseg.runtime.options import Size
 from roadseg.runtime.spec import IGNORE, ModelSpec
 
@@ -78,7 +79,14 @@ class Calibrated:
 
 
 def calibrate(options: ExportOptions, model: onnx.ModelProto, size: Size) -> Calibrated:
-    """Run the calibration frames through a float network."""
+    """Run the calibration frames through a float network.
+
+    One that was trained for INT8 keeps its ranges: frames give only those of tensors that no
+    convolution reads, which the CPU engines quantise too.
+    """
+    trained = trained_ranges(model)
+    if trained:
+        options = replace(options, bias_correction=False, equalize=False)
     uri = frames_uri(options)
     count = options.calib_frames if options.data else min(options.calib_frames, FEW_TO_CALIBRATE)
     frames = calibration_frames(uri, count, options.calib_split, options.seed)
@@ -86,7 +94,7 @@ def calibrate(options: ExportOptions, model: onnx.ModelProto, size: Size) -> Cal
     if is_plain(frames):
         print("warning: each calibration frame is nearly one colour: not of roads")
     told = {
-        "method": options.method,
+        "method": "qat" if trained else options.method,
         "frames": len(frames),
         "source": public_name(uri),
         "seed": options.seed,
@@ -95,7 +103,9 @@ def calibrate(options: ExportOptions, model: onnx.ModelProto, size: Size) -> Cal
     }
     if options.equalize:
         model = equalize(model, channel_maxima(model, network_inputs(frames, size)))
-    ranges = _ranges(options, model, frames, size)
+    ranges = _ranges(options, model, frames, size) | trained
+    if trained:
+        print(f"{len(trained)} ranges are those that the network was trained with")
     means = None
     if options.bias_correction:
         means = channel_means(model, network_inputs(frames, size))

@@ -1,4 +1,4 @@
-"""Equalisation: the same float outputs, and channels of like magnitude, on patterns and a network."""
+"""Equalisation: the same float outputs from channels of like magnitude."""
 
 from __future__ import annotations
 
