@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from roadseg.runtime.artifact import read_artifact, spec_beside
-from roadseg.runtime.engines.lowering import lower_for_cpu
+from roadseg.runtime.engines.lowering import lower_for_openvino
 from roadseg.runtime.errors import MissingExtra, ModelError
 
 
@@ -23,7 +23,7 @@ class OpenVinoTarget:
 
         model, spec = read_artifact(artifact)
         try:
-            network = ov.Core().read_model(lower_for_cpu(model).SerializeToString())
+            network = ov.Core().read_model(lower_for_openvino(model).SerializeToString())
             ov.save_model(network, out, compress_to_fp16=False)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1]
