@@ -61,10 +61,10 @@ class TrainOptions:
     threads: of PyTorch on the CPU; 0 leaves its own choice.
     max_minutes: stop after so long, with the learning rate annealed by then; 0 is no limit.
     evaluate_every: epochs between validations; 0 chooses so that they cost under a tenth.
-    qat: train for INT8: start from the network of the checkpoint --weights, and round as the INT8
-        artefact will. Use a low --lr.
-    prune: share of channels to remove from the network of the checkpoint --weights before
-        training goes on, such as 0.3.
+    qat: train for INT8: take the network of --weights (a checkpoint, an artefact, a shipped
+        network) and round as the INT8 artefact will. Use a low --lr.
+    prune: share of channels to remove from the network of --weights before training goes on, such
+        as 0.3.
     """
 
     data: tuple[str, ...]
@@ -139,6 +139,6 @@ class TrainOptions:
         if self.qat and self.prune:
             raise UsageError("qat and prune together: prune first, then --qat from that checkpoint")
         if (self.qat or self.prune) and not self.resume and self.weights in ("imagenet", "none"):
-            raise UsageError("qat and prune start from a checkpoint: give --weights CHECKPOINT")
+            raise UsageError("qat and prune start from a trained network: give --weights MODEL")
         if self.scale_max < self.scale_min:
             raise UsageError(f"scale_max {self.scale_max} is less than scale_min {self.scale_min}")

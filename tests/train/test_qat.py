@@ -168,9 +168,26 @@ def test_what_it_cannot_take_is_told(argv: Argv, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"conv_stem is Conv2dSame"):
         fake_quantize(same)
     for more in (["--qat"], ["--prune", "0.5"]):
-        with pytest.raises(UsageError, match="give --weights CHECKPOINT"):
+        with pytest.raises(UsageError, match="give --weights MODEL"):
             parse_options("seg-train", TrainOptions, argv(*more))
     assert main(argv("--qat", "--weights", str(tmp_path / "none.pt"))) == 2
+
+
+def test_it_starts_from_an_artefact(
+    trained: tuple[Path, Callable[..., list[str]]], blocks: Path, tmp_path: Path
+) -> None:
+    folder, words = trained
+    whole = [str(folder / "float" / "last.pt"), "--data", str(blocks), "--out", str(tmp_path)]
+    assert export(whole) == 0
+    start = str(tmp_path / "mobileunet.onnx")
+    run = words("artefact", "--weights", start, "--qat", "--lr", "1e-4")
+    run = [word for word in run if word != "--network-options" and not word.startswith("{")]
+    assert main([*run, "--epochs", "1"]) == 0
+    loaded = load_checkpoint(folder / "artefact" / "last.pt")
+    assert loaded.spec.quantization == {"method": "qat"}
+    before = load_checkpoint(folder / "float" / "last.pt").network
+    now = torch_logits(without_fake_quantization(loaded.network), picture())
+    assert snr_db(torch_logits(before, picture()), now) > 15
 
 
 def test_a_checkpoint_of_other_classes(
