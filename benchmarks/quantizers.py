@@ -1,6 +1,8 @@
 """INT8 by roadseg beside INT8 by onnxruntime.quantization, from the same frames, in one run.
 
 python -m roadseg.benchmarks.quantizers mobileunet --data camvid:FOLDER
+
+examples/modelopt_int8.py makes a file for --also with NVIDIA ModelOpt.
 """
 
 from __future__ import annotations
@@ -20,7 +22,14 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from roadseg.calibration import calibration_frames, channel_means, collect_ranges, quantize
+from roadseg.calibration import (
+    calibration_frames,
+    channel_maxima,
+    channel_means,
+    collect_ranges,
+    equalize,
+    quantize,
+)
 from roadseg.calibration.frames import LabelledFrame, network_inputs
 from roadseg.data.confusion import ConfusionMatrix
 from roadseg.export.half_weights import restore
@@ -32,7 +41,6 @@ from roadseg.runtime.options import Size, parse_options
 from roadseg.runtime.shipped import resolve_model
 
 COMMAND = "roadseg.benchmarks.quantizers"
-ROUNDS = 20
 
 Make = Callable[[onnx.ModelProto, Sequence[NDArray[np.uint8]]], onnx.ModelProto]
 
@@ -45,18 +53,29 @@ class QuantizerOptions:
     data: labelled data set; calibrated on its train split, scored on val.
     calib_frames: frames to calibrate with.
     score_frames: frames to score on.
+    threads: of ONNX Runtime; 0 leaves it to it.
+    also: ONNX files of other quantisers, made from the same float network; scored beside the rest.
+    save: write float.onnx and frames.npy for other quantisers into this folder, and end.
     """
 
     model: str
     data: str
     calib_frames: int = 64
     score_frames: int = 101
+    threads: int = 0
+    also: tuple[str, ...] = ()
+    save: Path | None = None
 
 
 def ours(model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
     """roadseg's artefact, as its engine for ONNX Runtime loads it."""
     means = channel_means(model, inputs)
     return lower_for_cpu(quantize(model, collect_ranges(model, inputs), means=means))
+
+
+def equalized(model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
+    """The same from equalised channels."""
+    return ours(equalize(model, channel_maxima(model, inputs)), inputs)
 
 
 def artefact(model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
@@ -89,6 +108,7 @@ def defaults(model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]) -> onn
 
 MAKERS: dict[str, Make] = {
     "roadseg, lowered for ONNX Runtime": ours,
+    "roadseg, equalised": equalized,
     "roadseg, as in the file": artefact,
     "onnxruntime.quantization, defaults": defaults,
 }
@@ -105,25 +125,36 @@ class Entry:
     matrix: ConfusionMatrix
     same: list[float]
     spent_ms: list[float]
+    cpu_ms: list[float]
 
 
-def entries(model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]) -> Iterator[Entry]:
-    """Give the float network, then each quantiser's form of it."""
-    yield _entry("float32", model, 0.0)
+def entries(
+    model: onnx.ModelProto,
+    inputs: Sequence[NDArray[np.uint8]],
+    also: Sequence[str] = (),
+    threads: int = 0,
+) -> Iterator[Entry]:
+    """Give the float network, then each quantiser's form of it, then those of other files."""
+    yield _entry("float32", model, 0.0, threads)
     for name, make in MAKERS.items():
         start = time.perf_counter()
         made = make(model, inputs)
-        yield _entry(name, made, time.perf_counter() - start)
+        yield _entry(name, made, time.perf_counter() - start, threads)
+    for path in also:
+        foreign = onnx.load(path)
+        told = {entry.key: entry.value for entry in foreign.metadata_props}
+        yield _entry(Path(path).stem, foreign, float(told.get("seconds", 0.0)), threads)
 
 
-def _entry(name: str, model: onnx.ModelProto, seconds: float) -> Entry:
+def _entry(name: str, model: onnx.ModelProto, seconds: float, threads: int) -> Entry:
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     classes = session.get_outputs()[0].shape[1]
-    return Entry(name, session, seconds, _integer(model), ConfusionMatrix(classes), [], [])
+    return Entry(name, session, seconds, _integer(model), ConfusionMatrix(classes), [], [], [])
 
 
 def _integer(model: onnx.ModelProto) -> str:
@@ -138,14 +169,23 @@ def _integer(model: onnx.ModelProto) -> str:
     return f"{quantized} of {len(layers)}"
 
 
+def save(folder: Path, model: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]) -> None:
+    """Write what another quantiser starts from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, folder / "float.onnx")
+    np.save(folder / "frames.npy", np.stack(inputs))
+    print(f"written: {folder / 'float.onnx'}, {folder / 'frames.npy'}")
+
+
 def measure(forms: Sequence[Entry], frames: Sequence[LabelledFrame], size: Size) -> None:
     """Run all forms on each frame, in turns; the first is what masks are compared with."""
     for each, pixels in zip(frames, network_inputs(frames, size), strict=True):
         shape = (each.frame.height, each.frame.width)
         reference = np.empty(shape, np.uint8)
         for form in forms:
-            start = time.perf_counter_ns()
+            start, cpu = time.perf_counter_ns(), time.process_time_ns()
             logits = form.session.run(None, {"pixels": pixels[None]})[0][0]
+            form.cpu_ms.append((time.process_time_ns() - cpu) / 1e6)
             form.spent_ms.append((time.perf_counter_ns() - start) / 1e6)
             mask = decode(logits, np.empty(shape, np.uint8))
             reference = mask if form is forms[0] else reference
@@ -157,14 +197,16 @@ def measure(forms: Sequence[Entry], frames: Sequence[LabelledFrame], size: Size)
 def table(forms: Sequence[Entry]) -> str:
     """Return what was measured as a Markdown table."""
     lines = [
-        "| INT8 by | integer convolutions | mIoU | same pixels | ms best (median) | s to make |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
+        "| INT8 by | integer convolutions | mIoU | same pixels | ms best (median) | CPU ms best "
+        "| s to make |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for form in forms:
         score = f"{100 * form.matrix.miou:.2f}" if form.matrix.counts.any() else ""
         lines.append(
             f"| {form.name} | {form.integer} | {score} | {100 * float(np.mean(form.same)):.2f} % "
-            f"| {min(form.spent_ms):.1f} ({median(form.spent_ms):.1f}) | {form.seconds:.0f} |"
+            f"| {min(form.spent_ms):.1f} ({median(form.spent_ms):.1f}) | {min(form.cpu_ms):.1f} "
+            f"| {form.seconds:.0f} |"
         )
     return "\n".join(lines)
 
@@ -178,9 +220,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         size = Size(spec.width, spec.height)
         calibrating = calibration_frames(options.data, options.calib_frames, "train")
         inputs = [pixels.copy() for pixels in network_inputs(calibrating, size)]
+        if options.save:
+            return save(options.save, restore(model), inputs)
         frames = calibration_frames(options.data, options.score_frames, "val")
         with contextlib.redirect_stdout(sys.stderr):
-            forms = list(entries(restore(model), inputs))
+            forms = list(entries(restore(model), inputs, options.also, options.threads))
         measure(forms, frames, size)
         print(f"{spec.name} at {size}, {len(inputs)} frames calibrate, n = {len(frames)}\n")
         print(table(forms))

@@ -11,14 +11,7 @@ from numpy.typing import NDArray
 
 from roadseg.calibration.bias_correction import Means, correction
 from roadseg.runtime.engines.lowering import RANGES_KEY
-from roadseg.runtime.engines.qdq import QdqGraph
-
-ACTIVATION_STEPS = 127
-# CPUs without VNNI multiply u8 x s8, add pairs of products and saturate the sum at 16 bits. With
-# 255 * 63 * 2 < 2^15 nothing saturates, so that every machine computes the same. Depthwise
-# kernels do not add in pairs and keep 8 bits.
-WEIGHT_STEPS = 63
-DEPTHWISE_STEPS = 127
+from roadseg.runtime.engines.qdq import ACTIVATION_STEPS, QdqGraph, weight_steps
 
 
 def conv_names(model: onnx.ModelProto) -> list[str]:
@@ -82,8 +75,7 @@ def integer_weights(
     weights: NDArray[np.float32],
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Return (M, C, kH, kW) int8 and its steps (M,): the largest weight of a channel is exact."""
-    is_depthwise = weights.shape[1] == 1 and len(weights) > 1
-    steps = DEPTHWISE_STEPS if is_depthwise else WEIGHT_STEPS
+    steps = weight_steps(weights.shape)
     largest = np.abs(weights).reshape(len(weights), -1).max(1)
     # A channel without weights still needs a step that float32 can divide by.
     scale = np.maximum(largest / steps, 1e-8).astype(np.float32)

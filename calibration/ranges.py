@@ -10,6 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper
 
+from roadseg.runtime.engines.qdq import PIXEL_RANGE
 from roadseg.runtime.errors import unknown
 
 METHODS = ("minmax", "percentile", "mse", "entropy")
@@ -17,8 +18,6 @@ PERCENTILE = 99.99
 SAMPLES = 2048  # values kept of a tensor and frame, for the methods that look at the distribution
 BINS, LEVELS = 2048, 128  # of the entropy method: of the histogram, and of INT8 magnitudes
 CANDIDATES = np.geomspace(0.02, 1.0, 48)  # shares of the maximum that the mse method tries
-
-PIXEL_RANGE = 127 / 128  # of (pixel - 127) / 128: a step of INT8 is then one step of a pixel
 
 RANGED_OPS = ("Conv", "Clip", "Relu", "Add", "Concat", "Resize", "GlobalAveragePool", "Transpose")
 

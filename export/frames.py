@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,18 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from roadseg.calibration import calibration_frames, channel_means, collect_ranges
+from roadseg.calibration import (
+    calibration_frames,
+    channel_maxima,
+    channel_means,
+    collect_ranges,
+    equalize,
+)
 from roadseg.calibration.cache import load_ranges, ranges_key, save_ranges
 from roadseg.calibration.frames import LabelledFrame, is_dataset, is_plain, network_inputs
 from roadseg.data import open_dataset
 from roadseg.export.options import RENDERED, ExportOptions
+from roadseg.export.trained_ranges import trained_ranges
 from roadseg.runtime.options import Size
 from roadseg.runtime.spec import IGNORE, ModelSpec
 
@@ -60,17 +67,26 @@ def _without_labels(frames: Sequence[LabelledFrame], reason: str) -> list[Labell
 class Calibrated:
     """What calibration found.
 
+    model: the float network to quantise: the one that was given, equalised when asked for.
     ranges: by tensor. means: by input of a convolution, None unless asked for.
     told: what the ModelSpec tells of how it was done.
     """
 
+    model: onnx.ModelProto
     ranges: dict[str, float]
     means: dict[str, NDArray[np.float64]] | None
     told: dict[str, Any]
 
 
 def calibrate(options: ExportOptions, model: onnx.ModelProto, size: Size) -> Calibrated:
-    """Run the calibration frames through a float network."""
+    """Run the calibration frames through a float network.
+
+    One that was trained for INT8 keeps its ranges: frames give only those of tensors that no
+    convolution reads, which the CPU engines quantise too.
+    """
+    trained = trained_ranges(model)
+    if trained:
+        options = replace(options, bias_correction=False, equalize=False)
     uri = frames_uri(options)
     count = options.calib_frames if options.data else min(options.calib_frames, FEW_TO_CALIBRATE)
     frames = calibration_frames(uri, count, options.calib_split, options.seed)
@@ -78,17 +94,22 @@ def calibrate(options: ExportOptions, model: onnx.ModelProto, size: Size) -> Cal
     if is_plain(frames):
         print("warning: each calibration frame is nearly one colour: not of roads")
     told = {
-        "method": options.method,
+        "method": "qat" if trained else options.method,
         "frames": len(frames),
         "source": public_name(uri),
         "seed": options.seed,
         "bias_correction": options.bias_correction,
+        "equalize": options.equalize,
     }
-    ranges = _ranges(options, model, frames, size)
+    if options.equalize:
+        model = equalize(model, channel_maxima(model, network_inputs(frames, size)))
+    ranges = _ranges(options, model, frames, size) | trained
+    if trained:
+        print(f"{len(trained)} ranges are those that the network was trained with")
     means = None
     if options.bias_correction:
         means = channel_means(model, network_inputs(frames, size))
-    return Calibrated(ranges, means, told)
+    return Calibrated(model, ranges, means, told)
 
 
 def _ranges(

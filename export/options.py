@@ -40,6 +40,7 @@ class ExportOptions:
     half_weights: keep the float network's weights as float16 in its file, half the size; they are
         float32 again once it is loaded.
     bias_correction: let biases make up for what rounding the weights shifts.
+    equalize: bring channels that share an INT8 range to like magnitudes first.
     sensitivity: measure what each layer alone in INT8 loses, and show it.
     head: logits, or mask for a graph that also upsamples and ends in class ids, for other
         runtimes.
@@ -70,6 +71,7 @@ class ExportOptions:
     max_disagreement: float = 5.0
     half_weights: bool = False
     bias_correction: bool = False
+    equalize: bool = False
     sensitivity: bool = False
     head: str = "logits"
     seed: int = 0

@@ -14,6 +14,7 @@ from roadseg.export.external_data import read_whole
 from roadseg.export.foreign_onnx import Description, foreign_to_artifact
 from roadseg.export.frames import frames_to_score
 from roadseg.export.options import ExportOptions
+from roadseg.export.pruning import pruning_saving
 from roadseg.export.report import Artifact
 from roadseg.export.steps import make_float, make_fp16, make_int8, make_mask, make_target
 from roadseg.export.summary import summarize
@@ -42,6 +43,8 @@ def export(options: ExportOptions) -> list[Artifact]:
         make_float(work, model, "traced" if is_checkpoint else "read")
         _make_others(work, targets)
         summarize(work)
+        if is_checkpoint and spec.network.get("pruned"):
+            print(pruning_saving(work))
         return work.deliver()
 
 

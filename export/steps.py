@@ -48,7 +48,7 @@ def make_float(work: Work, model: onnx.ModelProto, how: str) -> None:
 def make_fp16(work: Work) -> None:
     """Turn the float artefact to float16, after a look at the largest values."""
     model = restore(onnx.load(work.whole.path))
-    options = replace(work.options, method="minmax", bias_correction=False)
+    options = replace(work.options, method="minmax", bias_correction=False, equalize=False)
     ranges = calibrate(options, model, work.size).ranges
     check_overflow(ranges)
     name = f"{work.spec.name}-fp16"
@@ -81,7 +81,7 @@ def _quantizer(work: Work, model: onnx.ModelProto) -> Quantizer:
         precision="int8", quantization=found.told, source_sha256=sha256(work.whole.path)
     )
     return Quantizer(
-        model=model,
+        model=found.model,
         path=work.whole.path,
         spec=spec,
         ranges=found.ranges,

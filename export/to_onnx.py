@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import warnings
 from pathlib import Path
@@ -13,6 +14,7 @@ import onnxruntime
 from onnx import helper
 
 from roadseg.export.scores import snr_db
+from roadseg.export.trained_ranges import add_trained_ranges
 from roadseg.runtime.errors import CheckFailed, MissingExtra
 from roadseg.runtime.spec import METADATA_KEY, ModelSpec
 
@@ -25,27 +27,38 @@ INPUT, OUTPUT = "pixels", "logits"
 
 
 def checkpoint_to_onnx(path: Path) -> tuple[onnx.ModelProto, ModelSpec]:
-    """Trace a checkpoint of seg-train.
+    """Trace a checkpoint of seg-train; of one that was trained for INT8 the float form.
 
-    Input `pixels` (1, height, width, 3) uint8 RGB, output `logits` (1, classes, height / stride,
-    width / stride) float32; height and width are symbolic. Raises ModelError for a file that is
-    no checkpoint, MissingExtra without torch.
+    The ranges that it was trained with are then in the metadata. Raises ModelError for a file that
+    is no checkpoint, MissingExtra without torch.
     """
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise MissingExtra("torch", "train", "reading a checkpoint") from None
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtra("torch", "train", "reading a checkpoint")
     from roadseg.train.checkpoint import load_checkpoint
+    from roadseg.train.qat import input_ranges, without_fake_quantization
 
     checkpoint = load_checkpoint(path)
-    spec = checkpoint.spec
+    spec = checkpoint.spec.replace(quantization={})
+    model = trace(without_fake_quantization(checkpoint.network), spec)
+    if ranges := input_ranges(checkpoint.network):
+        add_trained_ranges(model, ranges)
+    return model, spec
+
+
+def trace(network: torch.nn.Module, spec: ModelSpec) -> onnx.ModelProto:
+    """Return the graph of an evaluating network, held to what PyTorch computes.
+
+    Input `pixels` (1, height, width, 3) uint8 RGB, output `logits` (1, classes, height / stride,
+    width / stride) float32; height and width are symbolic.
+    """
+    import torch
 
     class Exported(torch.nn.Module):
         """The network behind its normalisation."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.network = checkpoint.network
+            self.network = network
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             """(1, H, W, 3) uint8 -> logits."""
@@ -53,13 +66,22 @@ def checkpoint_to_onnx(path: Path) -> tuple[onnx.ModelProto, ModelSpec]:
             logits: torch.Tensor = self.network(real.permute(0, 3, 1, 2))
             return logits
 
-    exported, file = Exported().eval(), io.BytesIO()
+    exported = Exported().eval()
+    model = _export(exported, (1, spec.height, spec.width, 3))
+    _check_same(model, exported, spec)
+    return model
+
+
+def _export(exported: torch.nn.Module, shape: tuple[int, ...]) -> onnx.ModelProto:
+    import torch
+
+    file = io.BytesIO()
     with warnings.catch_warnings():
         # The tracing exporter is deprecated; its graph is the one without shape arithmetic.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             exported,
-            (torch.zeros(1, spec.height, spec.width, 3, dtype=torch.uint8),),
+            (torch.zeros(shape, dtype=torch.uint8),),
             file,  # type: ignore[arg-type]  # as its documentation says
             opset_version=OPSET,
             input_names=[INPUT],
@@ -67,9 +89,7 @@ def checkpoint_to_onnx(path: Path) -> tuple[onnx.ModelProto, ModelSpec]:
             dynamic_axes={INPUT: {1: "height", 2: "width"}, OUTPUT: {2: "rows", 3: "columns"}},
             dynamo=False,
         )
-    model = onnx.load_model_from_string(file.getvalue())
-    _check_same(model, exported, spec)
-    return model, spec
+    return onnx.load_model_from_string(file.getvalue())
 
 
 def _check_same(model: onnx.ModelProto, network: torch.nn.Module, spec: ModelSpec) -> None:

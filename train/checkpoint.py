@@ -16,6 +16,7 @@ from roadseg.runtime.errors import ModelError
 from roadseg.runtime.files import atomic_path
 from roadseg.runtime.spec import ModelSpec
 from roadseg.train.networks import Network, build_network
+from roadseg.train.qat import METHOD, fake_quantize
 
 FORMAT = "roadseg checkpoint"
 SCHEMA = 1
@@ -26,7 +27,8 @@ LAST, BEST = "last.pt", "best.pt"  # in a run's folder: to resume from, to use
 class Checkpoint:
     """A trained network.
 
-    network: in evaluation mode on the CPU, with the averaged weights.
+    network: in evaluation mode on the CPU, with the averaged weights; of a run with --qat its
+        convolutions round.
     spec: what it is; `spec.network` builds it again.
     history: a row of metrics for each epoch.
     options: of the run, as text.
@@ -85,6 +87,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     spec = ModelSpec.from_json(content["spec"], str(path))
     try:
         network = build_network(spec.network, len(spec.classes))
+        if spec.quantization.get("method") == METHOD:
+            fake_quantize(network)
         network.load_state_dict(content["average"])
     except (RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:120]

@@ -61,6 +61,10 @@ class TrainOptions:
     threads: of PyTorch on the CPU; 0 leaves its own choice.
     max_minutes: stop after so long, with the learning rate annealed by then; 0 is no limit.
     evaluate_every: epochs between validations; 0 chooses so that they cost under a tenth.
+    qat: train for INT8: take the network of --weights (a checkpoint, an artefact, a shipped
+        network) and round as the INT8 artefact will. Use a low --lr.
+    prune: share of channels to remove from the network of --weights before training goes on, such
+        as 0.3.
     """
 
     data: tuple[str, ...]
@@ -98,6 +102,8 @@ class TrainOptions:
     threads: int = 0
     max_minutes: float = 0.0
     evaluate_every: int = 0
+    qat: bool = False
+    prune: float = 0.0
 
     def __post_init__(self) -> None:
         """Check values that do not depend on the data."""
@@ -128,5 +134,11 @@ class TrainOptions:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must not be negative")
         if not 0 <= self.ema < 1:
             raise UsageError(f"ema is {self.ema}: it must be at least 0 and less than 1")
+        if not 0 <= self.prune < 1:
+            raise UsageError(f"prune is {self.prune}: it must be at least 0 and less than 1")
+        if self.qat and self.prune:
+            raise UsageError("qat and prune together: prune first, then --qat from that checkpoint")
+        if (self.qat or self.prune) and not self.resume and self.weights in ("imagenet", "none"):
+            raise UsageError("qat and prune start from a trained network: give --weights MODEL")
         if self.scale_max < self.scale_min:
             raise UsageError(f"scale_max {self.scale_max} is less than scale_min {self.scale_min}")

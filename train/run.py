@@ -26,6 +26,7 @@ from roadseg.train.networks import Network
 from roadseg.train.networks.artifact_weights import measure_norms
 from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import METRICS, PICTURES
+from roadseg.train.refine import refined_network
 from roadseg.train.start import start_network
 from roadseg.train.trainer import Trainer
 
@@ -67,7 +68,10 @@ def prepare(options: TrainOptions) -> Trainer:
         options.label_maps,
     )
     classes = training[0].classes.classes
-    start = start_network(options, len(classes))
+    if options.qat or options.prune:
+        start = refined_network(options, classes)
+    else:
+        start = start_network(options, len(classes))
     network = start.network
     network.to(choose_device(options.device)).to(memory_format=torch.channels_last)
     size = options.size or own_size(training[0], network.multiple)
@@ -80,6 +84,7 @@ def prepare(options: TrainOptions) -> Trainer:
         stride=network.stride,
         network=start.config,
         trained_on=provenance(options, training, validation),
+        quantization=start.quantization,
         versions={"torch": torch.__version__},
     )
     batches = build_batches(options, training, size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,14 @@ class Start:
     config: that builds it again, all defaults written out.
     origin: of the weights, to be told; "" for a run that goes on.
     is_folded: whether its norms still have to be measured: it came from an artefact.
+    quantization: for its ModelSpec: {"method": "qat"} when its convolutions round.
     """
 
     network: Network
     config: dict[str, Any]
     origin: str
     is_folded: bool = False
+    quantization: dict[str, Any] = field(default_factory=dict)
 
 
 def start_network(options: TrainOptions, classes: int) -> Start:

@@ -26,6 +26,7 @@ from roadseg.train.optimization import MovingAverage, build_optimizer, lr_factor
 from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import Outputs
 from roadseg.train.progress import Progress
+from roadseg.train.qat import freeze_statistics
 
 
 @dataclasses.dataclass
@@ -98,6 +99,8 @@ class Trainer:
         """Train for an epoch, validate when it is due, write checkpoints; True after the last."""
         start, images, total = time.monotonic(), 0, 0.0
         self.network.train()
+        if self.options.qat:
+            freeze_statistics(self.network)
         for batch in self.batches.epoch(self.state.epoch):
             total += self.step(batch) * len(batch[0])
             images += len(batch[0])
@@ -213,7 +216,7 @@ class Trainer:
         """Go on from a checkpoint; raises ModelError or UsageError when it is not of this run."""
         content = checkpoint.read(path)
         spec = ModelSpec.from_json(content["spec"], str(path))
-        for what in ("network", "classes", "trained_on"):
+        for what in ("network", "classes", "trained_on", "quantization"):
             if getattr(spec, what) != getattr(self.spec, what):
                 raise UsageError(
                     f"{path} was trained with another {what}: resume with the same options, or "

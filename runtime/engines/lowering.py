@@ -11,6 +11,9 @@ In that form ONNX Runtime and OpenVINO find nothing to fuse. The lowered form, w
 - tensors that cannot be negative (after ReLU, ReLU6) are uint8 over [0, amax]: the upper bound
   of the Clip is then the type's, and nothing is left to clip; others are uint8 around 128;
 - adds, resizes and concatenations are quantised too, so that no float tensor is written between.
+
+OpenVINO computes a convolution whose input has zero point 127 in float. It gets the normalised
+pixels quantised around 128 instead (it fuses all of that into one pass), and is otherwise the same.
 """
 
 from __future__ import annotations
@@ -35,9 +38,15 @@ Steps = tuple[np.float32, np.uint8]  # scale and zero point
 
 
 def lower_for_cpu(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the form for ONNX Runtime and OpenVINO; a float model is returned as it is."""
+    """Return the form for ONNX Runtime; a float model is returned as it is."""
     ranges = read_ranges(model)
     return _Lowering(model, ranges).run() if ranges else model
+
+
+def lower_for_openvino(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the form for OpenVINO; a float model is returned as it is."""
+    ranges = read_ranges(model)
+    return _Lowering(model, ranges, keeps_bytes=False).run() if ranges else model
 
 
 def read_ranges(model: onnx.ModelProto) -> dict[str, float]:
@@ -49,10 +58,15 @@ def read_ranges(model: onnx.ModelProto) -> dict[str, float]:
 
 
 class _Lowering:
-    """Reads the whole graph first, then writes its nodes again in order."""
+    """Reads the whole graph first, then writes its nodes again in order.
 
-    def __init__(self, model: onnx.ModelProto, ranges: dict[str, float]) -> None:
-        self.model, self.ranges = model, ranges
+    keeps_bytes: the pixels themselves are the first quantised tensor.
+    """
+
+    def __init__(
+        self, model: onnx.ModelProto, ranges: dict[str, float], keeps_bytes: bool = True
+    ) -> None:
+        self.model, self.ranges, self.keeps_bytes = model, ranges, keeps_bytes
         self.graph = QdqGraph(model)
         self.graph.drop_activation_pairs()
         self.producer = {name: node for node in self.graph.nodes for name in node.output}
@@ -65,7 +79,7 @@ class _Lowering:
 
     def run(self) -> onnx.ModelProto:
         nodes, self.graph.nodes = self.graph.nodes, []
-        done = self._lower_input(nodes)
+        done = self._lower_input(nodes) if self.keeps_bytes else set()
         for node in nodes:
             if node.output[0] not in done:
                 self._lower(node)

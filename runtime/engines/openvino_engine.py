@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roadseg.runtime.engines.lowering import lower_for_cpu
+from roadseg.runtime.engines.lowering import lower_for_openvino
 from roadseg.runtime.errors import ModelError
 from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ModelSpec
@@ -18,12 +18,20 @@ if TYPE_CHECKING:
 
 
 class OpenVinoEngine:
-    """See Engine. Takes an ONNX graph, which it lowers, or the file of an OpenVINO IR."""
+    """See Engine. Takes an ONNX graph, which it lowers, or the file of an OpenVINO IR.
+
+    precision: of what is not INT8, as OpenVINO names it: f32, or bf16 where the processor has it.
+    """
 
     name = "openvino"
 
     def __init__(
-        self, model: onnx.ModelProto | Path, spec: ModelSpec, size: Size, threads: int
+        self,
+        model: onnx.ModelProto | Path,
+        spec: ModelSpec,
+        size: Size,
+        threads: int,
+        precision: str = "f32",
     ) -> None:
         import openvino as ov
 
@@ -31,8 +39,8 @@ class OpenVinoEngine:
         self.input: NDArray[np.uint8] = np.zeros((size.height, size.width, 3), np.uint8)
         shape = (len(spec.classes), size.height // spec.stride, size.width // spec.stride)
         self._output: NDArray[np.float32] = np.zeros(shape, np.float32)
-        source = model if isinstance(model, Path) else lower_for_cpu(model).SerializeToString()
-        self._request: Any = _compile(source, spec, size, threads).create_infer_request()
+        source = model if isinstance(model, Path) else lower_for_openvino(model).SerializeToString()
+        self._request: Any = _compile(source, spec, size, threads, precision).create_infer_request()
         self._request.set_input_tensor(ov.Tensor(self.input[None], shared_memory=True))
         self._request.set_output_tensor(ov.Tensor(self._output[None], shared_memory=True))
 
@@ -49,13 +57,15 @@ class OpenVinoEngine:
         self._request = None
 
 
-def _compile(source: bytes | Path, spec: ModelSpec, size: Size, threads: int) -> Any:
+def _compile(
+    source: bytes | Path, spec: ModelSpec, size: Size, threads: int, precision: str
+) -> Any:
     import openvino as ov
 
     options = {
         "PERFORMANCE_HINT": "LATENCY",
         # float32 means float32: OpenVINO's own choice on some processors is bfloat16.
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": precision,
     }
     if threads:
         options["INFERENCE_NUM_THREADS"] = str(threads)

@@ -10,6 +10,25 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import onnx
 
+# The artefact's steps from 0 to the largest magnitude. CPUs without VNNI multiply u8 x s8, add
+# pairs of products and saturate the sum at 16 bits. With 255 * 63 * 2 < 2^15 nothing saturates, so
+# that every machine computes the same. Depthwise kernels do not add in pairs and keep 8 bits.
+ACTIVATION_STEPS = 127
+WEIGHT_STEPS = 63
+DEPTHWISE_STEPS = 127
+
+# Metadata of a float graph that was trained for INT8: JSON of the largest magnitude by the input
+# tensor of each convolution.
+TRAINED_RANGES_KEY = "roadseg.trained_ranges"
+
+PIXEL_RANGE = 127 / 128  # of (pixel - 127) / 128: a step of INT8 is then one step of a pixel
+
+
+def weight_steps(shape: tuple[int, ...]) -> int:
+    """Return the steps of weights (M, C / group, kH, kW)."""
+    is_depthwise = shape[1] == 1 and shape[0] > 1
+    return DEPTHWISE_STEPS if is_depthwise else WEIGHT_STEPS
+
 
 class QdqGraph:
     """Nodes and constants of a model, to be edited and made a model again.

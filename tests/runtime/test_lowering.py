@@ -12,7 +12,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from roadseg.calibration import collect_ranges, conv_names, quantize
 from roadseg.runtime.engines import installed_engines, open_engine
-from roadseg.runtime.engines.lowering import INTEGER_OPS, lower_for_cpu, read_ranges
+from roadseg.runtime.engines.lowering import (
+    INTEGER_OPS,
+    lower_for_cpu,
+    lower_for_openvino,
+    read_ranges,
+)
 
 SIZE = (48, 64)
 
@@ -130,6 +135,30 @@ def test_the_scales_are_those_of_the_artefact(artefact: onnx.ModelProto) -> None
             assert scale * steps == pytest.approx(wanted, rel=1e-5)
             found += 1
     assert found >= 9
+
+
+def test_openvino_computes_every_convolution_in_integers(artefact: onnx.ModelProto) -> None:
+    ov = pytest.importorskip("openvino", reason="looks into OpenVINO's graph")
+
+    def precisions(model: onnx.ModelProto) -> list[str]:
+        core = ov.Core()
+        options = {"INFERENCE_PRECISION_HINT": "f32"}
+        read = core.read_model(model.SerializeToString())
+        compiled = core.compile_model(read, "CPU", options)
+        told = [node.get_rt_info() for node in compiled.get_runtime_model().get_ordered_ops()]
+        return [
+            str(each["runtimePrecision"].value)
+            for each in told
+            if each["layerType"].value in ("Convolution", "GroupConvolution")
+        ]
+
+    assert set(precisions(lower_for_openvino(artefact))) <= {"u8", "i8"}
+
+
+def test_both_forms_compute_the_same(artefact: onnx.ModelProto, picture: np.ndarray) -> None:
+    dark = np.minimum(picture, 254)  # 255 is one step beyond int8
+    first = run(lower_for_cpu(artefact), dark)
+    np.testing.assert_allclose(run(lower_for_openvino(artefact), dark), first, atol=1e-5)
 
 
 def test_layers_in_float_stay_float(network: onnx.ModelProto, picture: np.ndarray) -> None:

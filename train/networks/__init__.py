@@ -1,7 +1,8 @@
 """Light networks, built from a JSON-able config that travels in checkpoints and artefacts.
 
 {"architecture": "mobileunet", "backbone": "efficientnet_lite0", "stride": 4, …}: the options of
-Backbone and of the architecture's class, by their names.
+Backbone and of the architecture's class, by their names, and "pruned", which seg-train --prune
+leaves.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from roadseg.runtime.errors import UsageError, unknown
 from roadseg.train.networks.backbone import Backbone
 from roadseg.train.networks.deeplabv3plus import DeepLabV3Plus
 from roadseg.train.networks.mobileunet import MobileUNet
+from roadseg.train.networks.pruned import cut_to_shapes
 
 __all__ = ["NETWORKS", "Network", "build_network", "complete_config"]
 
@@ -46,7 +48,7 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     defaults |= _options(Backbone) | {"stages": STAGES[architecture]}
     defaults |= _options(NETWORKS[architecture])
     for name in config:
-        if name not in defaults:
+        if name not in defaults and name != "pruned":
             raise unknown("network option", name, defaults)
     return defaults | config
 
@@ -60,6 +62,8 @@ def build_network(config: dict[str, Any], classes: int) -> Network:
     kind = NETWORKS[full["architecture"]]
     try:
         backbone = Backbone(full["backbone"], **{name: full[name] for name in _options(Backbone)})
-        return kind(backbone, classes, **{name: full[name] for name in _options(kind)})
+        network = kind(backbone, classes, **{name: full[name] for name in _options(kind)})
+        cut_to_shapes(network, full.get("pruned", {}))
+        return network
     except (TypeError, ValueError) as error:
         raise UsageError(f"network options {config} cannot be used ({error})") from None
