@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 
 from roadseg.calibration import collect_ranges, quantize
+from roadseg.export.report import Artifact
 from roadseg.export.simplify import simplify
 from roadseg.export.timing import ROUNDS, time_artifacts
 from roadseg.export.to_onnx import trace, with_spec
@@ -24,10 +25,12 @@ def pruning_saving(work: Work) -> str:
         kinds["-int8"] = f"{work.whole.name}-int8"
     paths = {name: work.folder / f"{name}.onnx" for name in kinds.values()}
     paths |= {f"{WHOLE}{kind}": path for kind, path in _write_whole(work, kinds).items()}
-    timings = time_artifacts(paths, work.size)
+    engines = installed_engines()
+    artifacts = [Artifact(name, path, "", engines) for name, path in paths.items()]
+    timings = time_artifacts(artifacts, work.size)
     lines = []
     for kind, name in kinds.items():
-        for engine in installed_engines():
+        for engine in engines:
             after, before = timings[name, engine], timings[f"{WHOLE}{kind}", engine]
             lines.append(
                 f"pruned: {name} on {engine} {after.best:.1f} ms, {before.best:.1f} ms before "
