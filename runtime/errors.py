@@ -8,6 +8,8 @@ RoadsegError            1  the work failed
 │   ├── ModelError      2  a model file that is corrupt, foreign or does not fit
 │   └── MissingExtra    2  an optional dependency is not installed
 └── SourceError         3  a camera, stream or device failed
+    ├── SourceLost      3  the device or stream went away
+    └── SourceStalled   3  no frame came in time
 """
 
 from __future__ import annotations
@@ -57,6 +59,14 @@ class SourceError(RoadsegError):
     """A camera, stream or device that is not there or failed."""
 
     exit_code = 3
+
+
+class SourceLost(SourceError):
+    """The device or stream went away; it may come back under the same name."""
+
+
+class SourceStalled(SourceError):
+    """No frame came in time; closing and opening again may cure it."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
