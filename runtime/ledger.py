@@ -42,6 +42,8 @@ class Ledger:
     corrupt: that could not be decoded.
     age: capture to mask.
     stages: by name.
+    copies: frames whose pixels were copied on their way from the source.
+    copy_reasons: why, each once.
     """
 
     captured: int = 0
@@ -51,11 +53,18 @@ class Ledger:
     corrupt: int = 0
     age: Samples = field(default_factory=Samples)
     stages: dict[str, Samples] = field(default_factory=dict)
+    copies: int = 0
+    copy_reasons: dict[str, None] = field(default_factory=dict)  # a set that keeps the order
 
     @property
     def balances(self) -> bool:
         """Whether every captured frame is accounted for."""
         return self.captured == self.shown + self.dropped + self.stale + self.corrupt
+
+    def add_copy(self, reason: str) -> None:
+        """Count a frame whose pixels were copied."""
+        self.copies += 1
+        self.copy_reasons[reason] = None
 
     def add_stage(self, name: str, nanoseconds: int) -> None:
         """Add how long a stage took for one frame."""
@@ -67,6 +76,7 @@ class Ledger:
         lines = [
             f"captured {self.captured} {sign} shown {self.shown} + sensor drops {self.dropped} + "
             f"stale {self.stale} + corrupt {self.corrupt}",
+            f"copies {self.copies}" + "".join(f"; {reason}" for reason in self.copy_reasons),
         ]
         if self.shown:
             lines.append(f"{self.shown / seconds:.1f} FPS over {seconds:.1f} s")

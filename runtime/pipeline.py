@@ -105,6 +105,8 @@ class Pipeline:
             self.ledger.dropped += lost
             self.ledger.captured += 1 + lost
             expected = frame.sequence + 1
+            if self.source.info.copy_reason:
+                self.ledger.add_copy(self.source.info.copy_reason)
             if (unseen := self._frames.put(frame)) is not None:
                 self._stale += 1
                 unseen.release()
@@ -138,6 +140,7 @@ class Pipeline:
     def _end(self) -> None:
         """Stop the threads and count what was under way."""
         self._stop.set()
+        self.source.cancel()
         left: list[Frame | Result] = [*self._frames.drain(), *self._results.drain()]
         for thread in self._threads:
             thread.join(JOIN_S)

@@ -137,6 +137,7 @@ void bind_stream(nb::module_& m) {
       .def("start", &Stream::start, Unlocked())
       .def("next", &next, "timeout_ms"_a)
       .def("give_back", &Stream::give_back, "index"_a, "loan"_a, Unlocked())
+      .def("cancel", &Stream::cancel)
       .def("close", &Stream::close, Unlocked());
 }
 

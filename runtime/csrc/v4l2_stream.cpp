@@ -238,7 +238,7 @@ uint32_t Stream::queued() const {
 
 void Stream::close() {
   running_ = false;
-  ::eventfd_write(wake_, 1);
+  cancel();
   std::unique_lock<std::shared_mutex> alone(use_);
   if (!file_) return;
   auto type = static_cast<int>(type_);

@@ -1,6 +1,8 @@
 // The buffers of a V4L2 device and their way round: queued, filled, lent, given back.
 #pragma once
 
+#include <sys/eventfd.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -53,6 +55,8 @@ class Stream {
   void give_back(uint32_t index, uint64_t loan);
   // How many the driver has to fill.
   uint32_t queued() const;
+  // Ends a wait of next(), now and from now on.
+  void cancel() { ::eventfd_write(wake_, 1); }
   // Stops, unmaps, frees the driver's buffers. Lent pixels stay readable, as a copy.
   void close();
 

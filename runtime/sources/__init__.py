@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from roadseg.runtime.errors import DataError, UsageError
@@ -9,13 +10,17 @@ from roadseg.runtime.sources.base import Source, SourceInfo
 
 __all__ = ["Source", "SourceInfo", "open_source"]
 
-KNOWN = "camera:N, v4l2:///dev/videoN, synthetic:, a video file, an image, or a folder of images"
+KNOWN = (
+    "camera:N, camera:NAME, v4l2:///dev/videoN, synthetic:, a video file, an image, "
+    "or a folder of images"
+)
 
 
 def open_source(uri: str) -> Source:
     """Open a source by what it is called.
 
-    camera:0 or v4l2:///dev/video0, synthetic:?size=960x544&frames=150, a video, an image, a folder.
+    camera:0, camera:NAME or v4l2:///dev/video0, each with ?size=1280x720&fps=30&… (V4l2Options),
+    synthetic:?size=960x544&frames=150, a video, an image, a folder.
     Raises SourceError for a camera that is not there, DataError for a file that cannot be read,
     UsageError for anything else.
     """
@@ -32,13 +37,19 @@ def open_source(uri: str) -> Source:
 
 
 def _open_camera(kind: str, rest: str, uri: str) -> Source:
-    from roadseg.runtime.sources.camera import CameraSource
+    from roadseg.runtime.sources.query import parse_query
+    from roadseg.runtime.sources.v4l2.options import V4l2Options
 
-    if kind == "v4l2" and rest.startswith("///"):
-        return CameraSource(rest[2:])
-    if kind == "camera" and rest.isdigit():
-        return CameraSource(f"/dev/video{rest}")
-    raise UsageError(f"{uri}: a camera is camera:N or v4l2:///dev/videoN")
+    name, _, query = rest.partition("?")
+    options = parse_query(uri, V4l2Options, query)
+    if not name or (kind == "v4l2" and not name.startswith("///")):
+        raise UsageError(f"{uri}: a camera is camera:N, camera:NAME or v4l2:///dev/videoN")
+    if sys.platform != "linux":
+        raise UsageError(f"{uri}: cameras are read through V4L2, which is Linux alone")
+    from roadseg.runtime.sources.v4l2.cameras import resolve
+    from roadseg.runtime.sources.v4l2.source import open_camera
+
+    return open_camera(name[2:] if kind == "v4l2" else resolve(name), options)
 
 
 def _open_files(path: Path) -> Source:

@@ -21,6 +21,9 @@ class SourceInfo:
     fps: frames a second, 0.0 where there is no rate (images).
     frames: how many there will be, None where that is not known or has no end.
     live: a live source does not wait: frames that are not read in time are stale.
+    copy_reason: why pixels are copied on their way into a frame; empty where frames are views of
+        the source's own buffers.
+    detail: what was agreed on with the device, in words.
     """
 
     uri: str
@@ -29,6 +32,8 @@ class SourceInfo:
     fps: float
     frames: int | None
     live: bool
+    copy_reason: str = ""
+    detail: str = ""
 
 
 class Source(Protocol):
@@ -40,8 +45,12 @@ class Source(Protocol):
         """Return the next frame, or None at the end.
 
         A frame's pixels stay valid until its `release` is called. Raises CorruptFrame for a frame
-        or file that cannot be decoded (reading may go on), SourceError when the device fails.
+        or file that cannot be decoded (reading may go on), SourceError when the device fails:
+        SourceLost when it went away, SourceStalled when no frame came in time.
         """
+
+    def cancel(self) -> None:
+        """Make a read that waits return None soon, where that is possible; from any thread."""
 
     def close(self) -> None:
         """Give the device or file back; may be called twice."""
@@ -64,6 +73,9 @@ class OpenSource:
     def read(self) -> Frame | None:
         """See Source."""
         raise NotImplementedError
+
+    def cancel(self) -> None:
+        """See Source; nothing, where no read waits long."""
 
     def close(self) -> None:
         """See Source."""
