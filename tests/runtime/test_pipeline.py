@@ -108,6 +108,9 @@ class Unplugged:
         self.left -= 1
         return self.inner.read()
 
+    def cancel(self) -> None:
+        self.inner.cancel()
+
     def close(self) -> None:
         self.inner.close()
 

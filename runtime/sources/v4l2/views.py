@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roadseg.runtime._v4l2 import Layout
+from roadseg.runtime.errors import SourceError
 from roadseg.runtime.frame import STACKED, PixelFormat
 
 Pixels = NDArray[np.uint8]
@@ -29,7 +30,9 @@ class PlaneView:
         return (self.shape[0] - 1) * self.row_bytes + row
 
     def of(self, memory: Pixels) -> Pixels:
-        """Return the view, without a copy. Raises TypeError when the memory is too small."""
+        """Return the view, without a copy. Raises SourceError when the memory is too small."""
+        if memory.size < self.needed:
+            raise SourceError(f"a buffer of {memory.size} bytes is too small for a frame")
         inner = self.shape[2:]
         strides = (self.row_bytes, *inner, 1)
         view: Pixels = np.ndarray(self.shape, np.uint8, memory, strides=strides)
