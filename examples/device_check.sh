@@ -28,7 +28,11 @@ for network in "${networks[@]}"; do
 done
 step bench seg-bench "${networks[@]}" --n 100 --out "$out/bench"
 step live seg-run 'synthetic:?size=1280x720&fps=30&live=1' --frames 900 --jsonl "$out/live.jsonl"
+step cameras seg-run --list-cameras
 if [ -n "$camera" ]; then
+  for mode in mmap userptr expbuf dmabuf; do # those that the driver has
+    step "camera-$mode" seg-run --camera "$camera?mode=$mode" --frames 60
+  done
   step camera seg-run --camera "$camera" --frames 900 --jsonl "$out/camera.jsonl" \
     --sheet "$out/camera.png"
 fi

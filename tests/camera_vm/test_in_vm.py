@@ -58,6 +58,7 @@ def run_in_vm(
         "VM_MODULES": modules,
         "VM_KERNEL": kernel,
         "VM_UDEV": "1",
+        "VM_TIMEOUT": "7200" if long else "1800",
         "VM_ENV": "MODEL ROUNDS VM_LONG PYTHONDONTWRITEBYTECODE",
         "VM_CACHE": str(ROOT / "build" / "camera-vm"),
         "MODEL": str(model),
@@ -76,6 +77,8 @@ def run_in_vm(
         check=False,
     )
     print(run.stdout)
+    if run.returncode == 125 and ("cannot download" in run.stdout or "apt knows no" in run.stdout):
+        pytest.skip(f"the VM's kernel cannot be fetched: {run.stdout.splitlines()[-1]}")
     assert run.returncode == 0, run.stdout[-4000:]
 
 

@@ -25,7 +25,7 @@ class Camera:
     """A device node that gives pictures.
 
     node: such as /dev/video0; it may be another after the camera was unplugged.
-    card: the name that its driver gives.
+    card, driver: the name that its driver gives it, and the driver's own.
     names: links to the node that stay the same: by-id (this very camera), by-path (this socket).
     formats: lines of what it offers, or why that is not known.
     """

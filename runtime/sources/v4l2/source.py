@@ -90,23 +90,23 @@ class V4l2Source(OpenSource):
         ]
 
     def _describe(self, mode: Mode) -> SourceInfo:
-        card, size, options = self._device.capability.card, mode.size, self.options
-        raw = self._format is not None
-        usb = (
-            " (USB: one inside the kernel)" if self._device.capability.bus.startswith("usb") else ""
-        )
-        detail = f"{card}: {mode}, {len(self._views)} buffers ({options.mode})"
+        capability, options = self._device.capability, self.options
+        name, usb = format_name(mode.fourcc), capability.bus.startswith("usb")
+        copied = f"{name} is decoded" if self._format is None else ""
+        told = [f"{capability.card}: {mode}, {len(self._views)} buffers ({options.mode})"]
         if missed := missing(options, mode):
-            detail += f", the nearest to {missed}"
+            told.append(f"the nearest to {missed}")
+        raw = "no user-space copy" + (" (USB: one inside the kernel)" if usb else "")
+        told.append(f"a copy: {copied}" if copied else raw)
         return SourceInfo(
             f"v4l2://{self._node}",
-            size.width,
-            size.height,
+            mode.size.width,
+            mode.size.height,
             mode.fps,
             frames=None,
             live=True,
-            copy_reason="" if raw else f"{format_name(mode.fourcc)} is decoded",
-            detail=detail + (f", no user-space copy{usb}" if raw else ""),
+            copy_reason=copied,
+            detail=", ".join(told),
         )
 
     def read(self) -> Frame | None:
@@ -163,13 +163,14 @@ class V4l2Source(OpenSource):
     def _wait(self) -> _v4l2.Filled | None:
         """Return the next buffer; while all of them are held, the camera is not to blame."""
         while self._stream is not None and not self._closed:
+            starved = not self._stream.queued
             try:
                 filled = self._stream.next(round(self.options.timeout * 1000))
             except OSError as error:
                 raise source_error(error, self._node) from None
             if filled is not None:
                 return filled
-            if self._stream.queued and not self._closed:
+            if not (starved or self._closed):
                 raise SourceStalled(
                     f"{self.info.uri} gives no frame and no error for {self.options.timeout:g} s"
                 )

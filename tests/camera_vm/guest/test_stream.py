@@ -52,8 +52,9 @@ def test_times_are_the_kernels() -> None:
     before = time.monotonic_ns()
     with open_camera(SINGLE, dataclasses.replace(SMALL, fps=30)) as source:
         frames = take(source, 6)
-    times = [before, *(frame.timestamp_ns for frame in frames), time.monotonic_ns()]
+    times = [before, *(frame.timestamp_ns for frame in frames)]
     assert times == sorted(times)
+    assert times[-1] < time.monotonic_ns() + 40_000_000  # vivid's are of the end of a frame's time
     assert all(frame.timestamp_ns % 1000 == 0 for frame in frames)  # a struct timeval
 
 
@@ -160,7 +161,7 @@ def test_a_buffer_that_the_driver_does_not_take_once_is_not_lost() -> None:
     with open_camera(FAULTY, dataclasses.replace(SMALL, buffers=2)) as source:
         for _ in range(4):  # more often than there are buffers
             set_control(FAULTY, "inject_vidioc_qbuf_error")
-            assert len(take(source, 2)) == 2
+            assert len(take(source, 2) + take(source, 2)) == 4
 
 
 @pytest.mark.parametrize("name", ["inject_vidioc_reqbufs_error", "inject_vidioc_streamon_error"])
@@ -187,11 +188,9 @@ def test_disconnected() -> None:
         set_control(FAULTY, "disconnect")
         with pytest.raises(SourceLost, match=f"{FAULTY} went away"):
             take(source, 50)
-    with pytest.raises(SourceLost):
-        open_camera(FAULTY, SMALL)
-    unbind()
-    bind()
-    streams(FAULTY)
+        with pytest.raises(SourceLost):
+            open_camera(FAULTY, SMALL)
+    streams(FAULTY)  # vivid plugs itself in again when its last user is gone
 
 
 def test_unbound_and_bound_again() -> None:
