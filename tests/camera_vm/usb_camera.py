@@ -88,8 +88,8 @@ class UsbCamera:
             return
 
     def _unlink(self, cable: socket.socket, sequence: int, head: bytes) -> None:
-        self._unlinked.add(struct.unpack(">I", head[20:24])[0])
         with self._sending:
+            self._unlinked.add(struct.unpack(">I", head[20:24])[0])
             cable.sendall(struct.pack(">IIIIIi24x", 4, sequence, 0, 0, 0, -ECONNRESET))
 
     def _answer(
@@ -112,8 +112,9 @@ class UsbCamera:
     ) -> None:
         length = len(data) if taken is None else taken
         head = struct.pack(">IIIIIiIIII8x", 3, sequence, 0, 0, 0, status, length, 0, 0xFFFFFFFF, 0)
-        with self._sending:
-            cable.sendall(head + data)
+        with self._sending:  # an answer to what was taken back would end the connection
+            if sequence not in self._unlinked:
+                cable.sendall(head + data)
 
     def _control(
         self, kind: int, request: int, value: int, index: int, length: int, data: bytes
@@ -145,7 +146,7 @@ class UsbCamera:
     def _end_stream(self) -> None:
         self._running = False
         while not self._pending.empty():
-            self._unlinked.discard(self._pending.get_nowait()[0])
+            self._pending.get_nowait()
 
     def _probe(self, request: int, data: bytes) -> bytes:
         if request == SET_CUR:
@@ -208,8 +209,8 @@ class UsbCamera:
             except queue.Empty:
                 continue
             if sequence in self._unlinked:
-                self._unlinked.discard(sequence)
-            elif self.error:
+                continue
+            if self.error:
                 self.error -= 1
                 self._reply(cable, sequence, status=-EPROTO)
             else:

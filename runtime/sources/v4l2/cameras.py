@@ -16,7 +16,7 @@ from roadseg.runtime.sources.v4l2.opening import open_within
 from roadseg.runtime.sources.v4l2.options import format_name
 
 CLASS = Path("/sys/class/video4linux")
-LINKS = {"by-id": Path("/dev/v4l/by-id"), "by-path": Path("/dev/v4l/by-path")}  # made by udev
+LINKS = (Path("/dev/v4l/by-id"), Path("/dev/v4l/by-path"))  # made by udev
 LISTING_S = 4.0  # for each camera
 
 
@@ -82,9 +82,10 @@ def _is_first(path: Path) -> bool:
 
 
 def _links() -> Iterator[tuple[str, Path]]:
-    for folder in LINKS.values():
-        if folder.is_dir():
-            yield from ((link.name, link) for link in sorted(folder.iterdir()))
+    """Give the links that lead somewhere: udev takes them away a moment after their camera."""
+    for folder in LINKS:
+        links = sorted(folder.iterdir()) if folder.is_dir() else []
+        yield from ((link.name, link) for link in links if link.exists())
 
 
 def _target(path: Path) -> str:
