@@ -119,7 +119,7 @@ class V4l2Source(OpenSource):
         taken = filled.timestamp_ns or time.monotonic_ns()
         if fault := self._find_fault(filled):
             release()
-            raise CorruptFrame(f"{self.info.uri}: frame {sequence}: {fault}")
+            raise CorruptFrame(f"{self.info.uri}: {fault}")
         if self._format is None:
             return self._decode(filled, taken, sequence, release)
         pixels, *chroma = self._views[filled.index]
@@ -179,11 +179,11 @@ class V4l2Source(OpenSource):
     def _find_fault(self, filled: _v4l2.Filled) -> str:
         if not any(filled.bytes):
             self._empty += 1
-            return "its buffer came back empty"
+            return "a buffer came back empty"
         if filled.error:
-            return "the driver says that it is damaged"
+            return f"frame {filled.sequence} is damaged, says the driver"
         if any(used < needed for used, needed in zip(filled.bytes, self._needed, strict=True)):
-            return f"{sum(filled.bytes)} bytes, {sum(self._needed)} are a whole one"
+            return f"frame {filled.sequence} has {sum(filled.bytes)} of {sum(self._needed)} bytes"
         return ""
 
     def _decode(
