@@ -37,12 +37,7 @@ def contract(kind: str) -> list[str]:
 
 
 def run_in_vm(
-    model: Path,
-    modules: str,
-    tests: list[str],
-    rounds: int = 2,
-    kernel: str = "6.1",
-    long: str = "",
+    model: Path, tests: list[str], rounds: int = 2, kernel: str = "6.1", long: str = ""
 ) -> None:
     missing = [tool for tool in TOOLS if shutil.which(tool, path=search_path()) is None]
     if missing or not Path("/lib/systemd/systemd-udevd").exists():

@@ -15,7 +15,7 @@ from roadseg.runtime import _v4l2
 from roadseg.runtime.frame import Frame
 from roadseg.runtime.preprocess import preprocess
 from roadseg.runtime.sinks.painter import to_bgr
-from roadseg.runtime.sources.v4l2.memory import Memory, anonymous_pages
+from roadseg.runtime.sources.v4l2.memory import HEAP, Memory, anonymous_pages
 from roadseg.runtime.sources.v4l2.options import FORMATS, MODES
 from roadseg.runtime.sources.v4l2.source import V4l2Source, open_camera
 
@@ -99,6 +99,16 @@ def test_frames_lie_in_memory_that_the_caller_gave() -> None:
     check_colours(frame, "YUYV")
 
 
+@pytest.mark.skipif(not os.path.exists(HEAP), reason="this kernel has no dma-buf heap")
+@pytest.mark.parametrize("format", ["YUYV", "NV12M"])
+def test_frames_lie_in_dmabufs_of_the_heap(format: str) -> None:
+    node = MULTI if format == "NV12M" else SINGLE
+    with open_camera(node, dataclasses.replace(PATTERN, format=format, mode="dmabuf")) as source:
+        frame = source.read()
+        assert frame is not None and "/dmabuf" in mapping_of(frame.pixels.ctypes.data)
+        check_colours(frame, format)
+
+
 def test_memory_that_does_not_begin_at_a_page_is_refused() -> None:
     options = dataclasses.replace(SMALL, mode="userptr")
     with pytest.raises(ValueError, match="must begin at a page"):
@@ -117,14 +127,3 @@ def test_a_held_frame_outlives_the_camera_and_keeps_none_of_it(format: str, mode
     np.testing.assert_array_equal(held.pixels, before)
     check_colours(held, format)
     held.release()
-
-
-def test_padded_rows() -> None:
-    # vivid takes a row stride only from applications that ask for one; views must follow theirs.
-    from roadseg.runtime.sources.v4l2.views import PlaneView
-
-    memory = np.arange(64, dtype=np.uint8)
-    view = PlaneView((3, 4, 2), 16)
-    assert view.needed == 40
-    np.testing.assert_array_equal(view.of(memory)[1].reshape(-1), np.arange(16, 24))
-    assert view.of(memory).base is not None
