@@ -29,7 +29,8 @@ class RunOptions:
     what: MODEL and SOURCE, or SOURCE alone for the network in the package. SOURCE is a video file,
         an image, a folder of images, camera:N, csi://N, a stream (rtsp://…, http://….mjpg,
         udp://…), gst:PIPELINE, or synthetic:?size=960x544&frames=150.
-    camera: number of a camera, or its device file, instead of SOURCE.
+    camera: number, name or device file of a camera, instead of SOURCE; with ?size=1280x720&fps=30
+        after it where it matters (see docs/cameras.md).
     engine: auto, onnxruntime, openvino, tensorrt, ncnn or torchscript.
     size: of the network's input; by default the model's own.
     threads: of the engine; 0 leaves it to the engine.
@@ -50,6 +51,7 @@ class RunOptions:
     deadline_ms: count masks that are older than this; 0 counts none.
     selftest: run the model's golden frame on this machine's engine; exit code 1 when it is off.
     list_models: list the networks in the package.
+    list_cameras: list the cameras that are here, with their stable names, formats, sizes and rates.
     """
 
     what: tuple[str, ...] = ()
@@ -73,6 +75,7 @@ class RunOptions:
     deadline_ms: float = 0.0
     selftest: bool = False
     list_models: bool = False
+    list_cameras: bool = False
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -96,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: RunOptions) -> int:
     if options.list_models:
         return _list_models()
+    if options.list_cameras:
+        return _list_cameras()
     if options.selftest:
         return _selftest(options)
     model, uri = choose(options.what, options.camera)
@@ -119,6 +124,8 @@ def _run(options: RunOptions) -> int:
             f"from {info.uri}" + (f" {info.width}x{info.height}" if info.width else ""),
             flush=True,
         )
+        if info.detail:
+            print(info.detail, flush=True)
         return _segment(options, engine, source, ledger, line)
 
 
@@ -206,6 +213,17 @@ def _list_models() -> int:
         megabytes = path.stat().st_size / 1e6
         print(f"{name:22} {spec.precision:8} {size:10} {megabytes:5.1f} MB{told}")
     return 0
+
+
+def _list_cameras() -> int:
+    from roadseg.runtime.sources.v4l2.cameras import list_cameras
+
+    cameras = list_cameras()
+    for camera in cameras:
+        print("\n  ".join(camera.lines()))
+    if not cameras:
+        print("there are no cameras here (no /dev/video*)", file=sys.stderr)
+    return 0 if cameras else 3
 
 
 if __name__ == "__main__":

@@ -71,6 +71,9 @@ class CudaKernels:
         """
         _check_extents("frame", width, height)
         _check_extents("out", out_width, out_height)
+        if format not in FORMATS:
+            known = ", ".join(one.value for one in FORMATS)
+            raise ValueError(f"{format.value} frame: the CUDA kernels read {known}")
         _check_chroma(format, width, height)
         if abs(row_stride) < width * BYTES_A_PIXEL[format]:
             raise ValueError(f"frame: rows of {width} pixels overlap with row_stride {row_stride}")

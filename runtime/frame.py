@@ -18,7 +18,16 @@ class PixelFormat(enum.Enum):
     BGR = "BGR"  # (H, W, 3)
     RGB = "RGB"  # (H, W, 3)
     NV12 = "NV12"  # (H * 3 / 2, W): H rows of luma, then H / 2 rows of interleaved U and V
+    NV12M = "NV12M"  # (H, W): luma alone; interleaved U and V, (H / 2, W), in the frame's chroma
+    NV21 = "NV21"  # as NV12, with V before U
+    YU12 = "YU12"  # (H * 3 / 2, W): luma, then U and V, each H / 2 rows of half the row stride
     YUYV = "YUYV"  # (H, W, 2): Y0 U Y1 V for each two pixels
+    UYVY = "UYVY"  # (H, W, 2): U Y0 V Y1 for each two pixels
+    GREY = "GREY"  # (H, W): full range
+
+
+# Luma and, below it, half as many rows of chroma.
+STACKED = frozenset({PixelFormat.NV12, PixelFormat.NV21, PixelFormat.YU12})
 
 
 def _keep() -> None:
@@ -34,6 +43,7 @@ class Frame:
     sequence: the source's own count; a gap is a frame that the sensor dropped.
     name: the file it came from, without suffix, or the sequence as six digits.
     release: gives the buffer back to the source; pixels must not be read after it.
+    chroma: uint8 (H / 2, W), of a frame whose chroma is in a buffer of its own (NV12M).
     """
 
     pixels: Pixels
@@ -42,6 +52,7 @@ class Frame:
     sequence: int
     name: str = ""
     release: Callable[[], None] = field(default=_keep, repr=False, compare=False)
+    chroma: Pixels | None = None
 
     @property
     def width(self) -> int:
@@ -52,4 +63,4 @@ class Frame:
     def height(self) -> int:
         """Height in pixels."""
         rows = int(self.pixels.shape[0])
-        return rows * 2 // 3 if self.format is PixelFormat.NV12 else rows
+        return rows * 2 // 3 if self.format in STACKED else rows

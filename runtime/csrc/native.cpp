@@ -33,15 +33,22 @@ int extent(const A& array, size_t axis) {
 roadseg::Format format_named(const std::string& name) {
   if (name == "RGB") return roadseg::Format::RGB;
   if (name == "BGR") return roadseg::Format::BGR;
-  if (name == "NV12") return roadseg::Format::NV12;
+  if (name == "NV12" || name == "NV12M") return roadseg::Format::NV12;
+  if (name == "NV21") return roadseg::Format::NV21;
+  if (name == "YU12") return roadseg::Format::YU12;
   if (name == "YUYV") return roadseg::Format::YUYV;
+  if (name == "UYVY") return roadseg::Format::UYVY;
+  if (name == "GREY") return roadseg::Format::GREY;
   throw nb::value_error(("unknown pixel format '" + name + "'").c_str());
 }
 
-void preprocess(const Bytes& pixels, const std::string& format, int height,
-                const Array<uint8_t, 3>& out) {
-  const roadseg::Picture picture{pixels.data(), pixels.stride(0), extent(pixels, 1), height,
-                                 format_named(format)};
+void preprocess(const Bytes& pixels, const std::optional<Bytes>& chroma, const std::string& format,
+                int height, const Array<uint8_t, 3>& out) {
+  roadseg::Picture picture{pixels.data(), pixels.stride(0), extent(pixels, 1), height,
+                           format_named(format)};
+  picture.chroma = chroma ? chroma->data() : picture.pixels + height * picture.row_stride;
+  picture.chroma_stride = chroma ? chroma->stride(0) : picture.row_stride;
+  if (picture.format == roadseg::Format::YU12) picture.chroma_stride /= 2;
   nb::gil_scoped_release unlocked;
   roadseg::preprocess(picture, out.data(), extent(out, 1), extent(out, 0));
 }
@@ -79,7 +86,7 @@ std::vector<std::string> isas() {
 
 NB_MODULE(_native, m) {
   m.doc() = "Pixel kernels.";
-  m.def("preprocess", &preprocess, "pixels"_a, "format"_a, "height"_a, "out"_a);
+  m.def("preprocess", &preprocess, "pixels"_a, "chroma"_a.none(), "format"_a, "height"_a, "out"_a);
   m.def("decode", &decode, "logits"_a, "mask"_a, "confidence"_a.none());
   m.def("count_ids", &count_ids, "mask"_a, "counts"_a);
   m.def("overlay", &overlay, "pixels"_a, "mask"_a, "palette"_a, "alpha"_a, "out"_a);

@@ -13,6 +13,7 @@ namespace {
 
 void convert_row(const RowKernels& rows, const Picture& picture, int y, uint8_t* rgb) {
   const uint8_t* row = picture.pixels + y * picture.row_stride;
+  const uint8_t* chroma = picture.chroma + (y / 2) * picture.chroma_stride;
   switch (picture.format) {
     case Format::RGB:
       std::memcpy(rgb, row, 3 * static_cast<size_t>(picture.width));
@@ -20,10 +21,19 @@ void convert_row(const RowKernels& rows, const Picture& picture, int y, uint8_t*
     case Format::BGR:
       return rows.bgr_to_rgb(row, picture.width, rgb);
     case Format::NV12:
-      return rows.nv12_to_rgb(row, picture.pixels + (picture.height + y / 2) * picture.row_stride,
+      return rows.nv12_to_rgb(row, chroma, picture.width, rgb);
+    case Format::NV21:
+      return rows.nv21_to_rgb(row, chroma, picture.width, rgb);
+    case Format::YU12:
+      return rows.yu12_to_rgb(row, chroma,
+                              chroma + (picture.height / 2) * picture.chroma_stride,
                               picture.width, rgb);
     case Format::YUYV:
       return rows.yuyv_to_rgb(row, picture.width, rgb);
+    case Format::UYVY:
+      return rows.uyvy_to_rgb(row, picture.width, rgb);
+    case Format::GREY:
+      return rows.grey_to_rgb(row, picture.width, rgb);
   }
 }
 

@@ -154,8 +154,9 @@ cudaError_t launch_preprocess(const Picture& picture, uint8_t* out, int width, i
       return launch_format<Format::NV12>(picture, out, width, height, stream);
     case Format::YUYV:
       return launch_format<Format::YUYV>(picture, out, width, height, stream);
+    default:
+      return cudaErrorInvalidValue;
   }
-  return cudaErrorInvalidValue;
 }
 
 }  // namespace

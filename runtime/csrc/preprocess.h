@@ -5,7 +5,8 @@
 
 namespace roadseg {
 
-// out: (height, width, 3), contiguous. NV12 needs even sizes, YUYV an even width.
+// out: (height, width, 3), contiguous. NV12, NV21 and YU12 need even sizes, YUYV and UYVY an even
+// width; those with luma and chroma in planes need the picture's chroma.
 void preprocess(const Picture& picture, uint8_t* out, int width, int height);
 
 }  // namespace roadseg

@@ -74,31 +74,61 @@ static inline void yuv16_to_rgb(__m128i y, __m128i u, __m128i v, uint8_t* rgb) {
   store_rgb16(to_bytes(r), to_bytes(g), to_bytes(b), rgb);
 }
 
-static inline int nv12_to_rgb(const uint8_t* luma, const uint8_t* chroma, int width,
-                              uint8_t* rgb) {
-  const __m128i u_twice = _mm_setr_epi8(0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14);
-  const __m128i v_twice = _mm_setr_epi8(1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13, 15, 15);
+// The byte at `first` of each two, for both pixels that share it.
+static inline __m128i twice(__m128i pairs, int first) {
+  const __m128i even = _mm_setr_epi8(0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14);
+  return _mm_shuffle_epi8(pairs, _mm_add_epi8(even, _mm_set1_epi8(static_cast<char>(first))));
+}
+
+template <int U, int V>
+static inline int semiplanar_to_rgb(const uint8_t* luma, const uint8_t* chroma, int width,
+                                    uint8_t* rgb) {
   int x = 0;
   for (; x + 16 <= width; x += 16) {
-    const __m128i uv = load16(chroma + x);
-    yuv16_to_rgb(load16(luma + x), _mm_shuffle_epi8(uv, u_twice), _mm_shuffle_epi8(uv, v_twice),
+    const __m128i pairs = load16(chroma + x);
+    yuv16_to_rgb(load16(luma + x), twice(pairs, U), twice(pairs, V), rgb + 3 * x);
+  }
+  return x;
+}
+
+static inline int yu12_to_rgb(const uint8_t* luma, const uint8_t* u, const uint8_t* v, int width,
+                              uint8_t* rgb) {
+  const auto load_twice = [](const uint8_t* from) {
+    const __m128i half = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    return _mm_unpacklo_epi8(half, half);
+  };
+  int x = 0;
+  for (; x + 16 <= width; x += 16) {
+    yuv16_to_rgb(load16(luma + x), load_twice(u + x / 2), load_twice(v + x / 2), rgb + 3 * x);
+  }
+  return x;
+}
+
+template <int Y, int U, int V>
+static inline int packed_to_rgb(const uint8_t* row, int width, uint8_t* rgb) {
+  const auto shifted = [](__m128i order, int by) {  // what is negative stays so
+    return _mm_add_epi8(order, _mm_set1_epi8(static_cast<char>(by)));
+  };
+  const __m128i luma = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, -9, -9, -9, -9, -9, -9, -9, -9);
+  const __m128i shared = _mm_setr_epi8(0, 0, 4, 4, 8, 8, 12, 12, -9, -9, -9, -9, -9, -9, -9, -9);
+  int x = 0;
+  for (; x + 16 <= width; x += 16) {
+    const __m128i low = load16(row + 2 * x);
+    const __m128i high = load16(row + 2 * x + 16);
+    const auto gather = [&](__m128i order) {
+      return _mm_unpacklo_epi64(_mm_shuffle_epi8(low, order), _mm_shuffle_epi8(high, order));
+    };
+    yuv16_to_rgb(gather(shifted(luma, Y)), gather(shifted(shared, U)), gather(shifted(shared, V)),
                  rgb + 3 * x);
   }
   return x;
 }
 
-static inline int yuyv_to_rgb(const uint8_t* yuyv, int width, uint8_t* rgb) {
-  const __m128i y8 = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, -1, -1, -1, -1, -1, -1, -1, -1);
-  const __m128i u8 = _mm_setr_epi8(1, 1, 5, 5, 9, 9, 13, 13, -1, -1, -1, -1, -1, -1, -1, -1);
-  const __m128i v8 = _mm_setr_epi8(3, 3, 7, 7, 11, 11, 15, 15, -1, -1, -1, -1, -1, -1, -1, -1);
+static inline int grey_to_rgb(const uint8_t* grey, int width, uint8_t* rgb) {
   int x = 0;
   for (; x + 16 <= width; x += 16) {
-    const __m128i low = load16(yuyv + 2 * x);
-    const __m128i high = load16(yuyv + 2 * x + 16);
-    const auto gather = [&](__m128i order) {
-      return _mm_unpacklo_epi64(_mm_shuffle_epi8(low, order), _mm_shuffle_epi8(high, order));
-    };
-    yuv16_to_rgb(gather(y8), gather(u8), gather(v8), rgb + 3 * x);
+    const __m128i pixels = load16(grey + x);
+    store_rgb16(pixels, pixels, pixels, rgb + 3 * x);
   }
   return x;
 }
@@ -152,8 +182,18 @@ static inline int resample_row(const int16_t* row, const int32_t* offset, const 
 
 #else
 
-static inline int nv12_to_rgb(const uint8_t*, const uint8_t*, int, uint8_t*) { return 0; }
-static inline int yuyv_to_rgb(const uint8_t*, int, uint8_t*) { return 0; }
+template <int U, int V>
+static inline int semiplanar_to_rgb(const uint8_t*, const uint8_t*, int, uint8_t*) {
+  return 0;
+}
+template <int Y, int U, int V>
+static inline int packed_to_rgb(const uint8_t*, int, uint8_t*) {
+  return 0;
+}
+static inline int yu12_to_rgb(const uint8_t*, const uint8_t*, const uint8_t*, int, uint8_t*) {
+  return 0;
+}
+static inline int grey_to_rgb(const uint8_t*, int, uint8_t*) { return 0; }
 static inline int bgr_to_rgb(const uint8_t*, int, uint8_t*) { return 0; }
 static inline int resample_row(const int16_t*, const int32_t*, const int16_t*, int, uint8_t*) {
   return 0;

@@ -6,20 +6,34 @@
 
 namespace roadseg {
 
-static void nv12_to_rgb(const uint8_t* luma, const uint8_t* chroma, int width, uint8_t* rgb) {
-  for (int x = avx2::nv12_to_rgb(luma, chroma, width, rgb); x < width; x += 2) {
-    const Chroma shared = chroma_q5(chroma[x], chroma[x + 1]);
-    yuv_to_rgb(luma[x], shared, rgb + 3 * x);
-    yuv_to_rgb(luma[x + 1], shared, rgb + 3 * x + 3);
+static void pair_to_rgb(uint8_t left, uint8_t right, uint8_t u, uint8_t v, uint8_t* rgb) {
+  const Chroma shared = chroma_q5(u, v);
+  yuv_to_rgb(left, shared, rgb);
+  yuv_to_rgb(right, shared, rgb + 3);
+}
+
+// NV12 and NV21: U and V are where of each two bytes of chroma they are.
+template <int U, int V>
+static void semiplanar_to_rgb(const uint8_t* luma, const uint8_t* chroma, int width,
+                              uint8_t* rgb) {
+  for (int x = avx2::semiplanar_to_rgb<U, V>(luma, chroma, width, rgb); x < width; x += 2) {
+    pair_to_rgb(luma[x], luma[x + 1], chroma[x + U], chroma[x + V], rgb + 3 * x);
   }
 }
 
-static void yuyv_to_rgb(const uint8_t* yuyv, int width, uint8_t* rgb) {
-  for (int x = avx2::yuyv_to_rgb(yuyv, width, rgb); x < width; x += 2) {
-    const uint8_t* pair = yuyv + 2 * x;
-    const Chroma shared = chroma_q5(pair[1], pair[3]);
-    yuv_to_rgb(pair[0], shared, rgb + 3 * x);
-    yuv_to_rgb(pair[2], shared, rgb + 3 * x + 3);
+static void yu12_to_rgb(const uint8_t* luma, const uint8_t* u, const uint8_t* v, int width,
+                        uint8_t* rgb) {
+  for (int x = avx2::yu12_to_rgb(luma, u, v, width, rgb); x < width; x += 2) {
+    pair_to_rgb(luma[x], luma[x + 1], u[x / 2], v[x / 2], rgb + 3 * x);
+  }
+}
+
+// YUYV and UYVY: where of the four bytes of two pixels the first luma, U and V are.
+template <int Y, int U, int V>
+static void packed_to_rgb(const uint8_t* row, int width, uint8_t* rgb) {
+  for (int x = avx2::packed_to_rgb<Y, U, V>(row, width, rgb); x < width; x += 2) {
+    const uint8_t* pair = row + 2 * x;
+    pair_to_rgb(pair[Y], pair[Y + 2], pair[U], pair[V], rgb + 3 * x);
   }
 }
 
@@ -28,6 +42,12 @@ static void bgr_to_rgb(const uint8_t* bgr, int width, uint8_t* rgb) {
     rgb[3 * x] = bgr[3 * x + 2];
     rgb[3 * x + 1] = bgr[3 * x + 1];
     rgb[3 * x + 2] = bgr[3 * x];
+  }
+}
+
+static void grey_to_rgb(const uint8_t* grey, int width, uint8_t* rgb) {
+  for (int x = avx2::grey_to_rgb(grey, width, rgb); x < width; ++x) {
+    rgb[3 * x] = rgb[3 * x + 1] = rgb[3 * x + 2] = grey[x];
   }
 }
 

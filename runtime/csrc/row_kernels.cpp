@@ -14,9 +14,13 @@ namespace roadseg {
 
 extern const RowKernels ROADSEG_JOIN(ROADSEG_ISA, _kernels) = {
     ROADSEG_STRING(ROADSEG_ISA),
-    nv12_to_rgb,
-    yuyv_to_rgb,
+    semiplanar_to_rgb<0, 1>,
+    semiplanar_to_rgb<1, 0>,
+    yu12_to_rgb,
+    packed_to_rgb<0, 1, 3>,
+    packed_to_rgb<1, 0, 2>,
     bgr_to_rgb,
+    grey_to_rgb,
     blend_rows,
     resample_row,
     argmax_row,

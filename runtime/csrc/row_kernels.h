@@ -42,10 +42,15 @@ constexpr uint8_t MIXED = 255;
 struct RowKernels {
   const char* name;
 
-  // Preprocess. A row of source pixels to RGB; width is even for NV12 and YUYV.
+  // Preprocess. A row of source pixels to RGB; width is even where pixels share chroma.
   void (*nv12_to_rgb)(const uint8_t* luma, const uint8_t* chroma, int width, uint8_t* rgb);
+  void (*nv21_to_rgb)(const uint8_t* luma, const uint8_t* chroma, int width, uint8_t* rgb);
+  void (*yu12_to_rgb)(const uint8_t* luma, const uint8_t* u, const uint8_t* v, int width,
+                      uint8_t* rgb);
   void (*yuyv_to_rgb)(const uint8_t* yuyv, int width, uint8_t* rgb);
+  void (*uyvy_to_rgb)(const uint8_t* uyvy, int width, uint8_t* rgb);
   void (*bgr_to_rgb)(const uint8_t* bgr, int width, uint8_t* rgb);
+  void (*grey_to_rgb)(const uint8_t* grey, int width, uint8_t* rgb);
   // Two rows of n bytes to one with PIXEL_SHIFT fraction bits.
   void (*blend_rows)(const uint8_t* top, const uint8_t* bottom, int16_t weight, int n,
                      int16_t* out);

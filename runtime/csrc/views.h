@@ -5,7 +5,7 @@
 
 namespace roadseg {
 
-enum class Format { RGB, BGR, NV12, YUYV };
+enum class Format { RGB, BGR, NV12, YUYV, NV21, YU12, UYVY, GREY };
 
 // row_stride: distance between rows in bytes, negative for a frame that is stored bottom up.
 struct Picture {
@@ -14,6 +14,10 @@ struct Picture {
   int width;
   int height;
   Format format;
+  // Of NV12, NV21 and YU12 (U, then V), where chroma is not below the luma with the same stride:
+  // YU12 has two of its rows in one. The kernels on the CPU need it.
+  const uint8_t* chroma = nullptr;
+  int64_t chroma_stride = 0;
 };
 
 // (classes, height, width), contiguous; 2 to MAX_CLASSES classes.

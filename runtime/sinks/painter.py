@@ -18,7 +18,11 @@ Pixels = NDArray[np.uint8]
 TO_BGR = {
     PixelFormat.RGB: cv2.COLOR_RGB2BGR,
     PixelFormat.NV12: cv2.COLOR_YUV2BGR_NV12,
+    PixelFormat.NV21: cv2.COLOR_YUV2BGR_NV21,
+    PixelFormat.YU12: cv2.COLOR_YUV2BGR_I420,
     PixelFormat.YUYV: cv2.COLOR_YUV2BGR_YUYV,
+    PixelFormat.UYVY: cv2.COLOR_YUV2BGR_UYVY,
+    PixelFormat.GREY: cv2.COLOR_GRAY2BGR,
 }
 
 
@@ -33,7 +37,24 @@ def to_bgr(frame: Frame, out: Pixels | None = None) -> Pixels:
     """Return a frame's pixels (H, W, 3) BGR: themselves, or converted into `out`."""
     if frame.format is PixelFormat.BGR:
         return frame.pixels
-    return np.asarray(cv2.cvtColor(frame.pixels, TO_BGR[frame.format], dst=out), np.uint8)
+    if frame.format is PixelFormat.NV12M:
+        assert frame.chroma is not None
+        chroma = frame.chroma.reshape(frame.height // 2, frame.width // 2, 2)
+        planes = cv2.cvtColorTwoPlane(frame.pixels, chroma, cv2.COLOR_YUV2BGR_NV12, dst=out)
+        return np.asarray(planes, np.uint8)
+    pixels = _packed_yu12(frame) if frame.format is PixelFormat.YU12 else frame.pixels
+    return np.asarray(cv2.cvtColor(pixels, TO_BGR[frame.format], dst=out), np.uint8)
+
+
+def _packed_yu12(frame: Frame) -> Pixels:
+    """Return a YU12 frame without padding: OpenCV has another order of padded chroma rows."""
+    stride, rows = frame.pixels.strides[0], frame.height // 2
+    if stride == frame.width:
+        return frame.pixels
+    chroma = np.lib.stride_tricks.as_strided(
+        frame.pixels[frame.height :], (2 * rows, frame.width // 2), (stride // 2, 1)
+    )
+    return np.concatenate([frame.pixels[: frame.height], chroma.reshape(rows, frame.width)])
 
 
 class Painter:

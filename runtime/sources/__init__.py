@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from pathlib import Path
 
 from roadseg.runtime.errors import DataError, UsageError
@@ -11,8 +13,8 @@ __all__ = ["Source", "SourceInfo", "Timeouts", "is_live", "open_source"]
 
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt", "rtp")
 KNOWN = (
-    "camera:N, v4l2:///dev/videoN, csi://N, rtsp://…, http://…, udp://…, gst:PIPELINE, synthetic:, "
-    "a video file, an image, or a folder of images"
+    "camera:N, camera:NAME, v4l2:///dev/videoN, csi://N, rtsp://…, http://…, udp://…, "
+    "gst:PIPELINE, synthetic:, a video file, an image, or a folder of images"
 )
 
 
@@ -30,10 +32,10 @@ def is_live(uri: str) -> bool:
 def open_source(uri: str, timeouts: Timeouts | None = None) -> Source:
     """Open a source by what it is called.
 
-    camera:0 or v4l2:///dev/video0, csi://0, rtsp://host/path, gst:PIPELINE,
-    synthetic:?size=960x544&frames=150, a video, an image, a folder. Raises SourceError for a camera
-    or stream that is not there, DataError for a file that cannot be read, UsageError for anything
-    else.
+    camera:0, camera:NAME or v4l2:///dev/video0, each with ?size=1280x720&fps=30&… (V4l2Options),
+    csi://0, rtsp://host/path, gst:PIPELINE, synthetic:?size=960x544&frames=150, a video, an image,
+    a folder. Raises SourceError for a camera or stream that is not there, DataError for a file
+    that cannot be read, UsageError for anything else.
     """
     kind, colon, rest = uri.partition(":")
     if colon and kind == "synthetic":
@@ -56,13 +58,23 @@ def open_source(uri: str, timeouts: Timeouts | None = None) -> Source:
 
 
 def _open_camera(kind: str, rest: str, uri: str) -> Source:
-    from roadseg.runtime.sources.camera import CameraSource
+    from roadseg.runtime.sources.query import parse_query
+    from roadseg.runtime.sources.v4l2.options import V4l2Options
 
-    if kind == "v4l2" and rest.startswith("///"):
-        return CameraSource(rest[2:])
-    if kind == "camera" and rest.isdigit():
-        return CameraSource(f"/dev/video{rest}")
-    raise UsageError(f"{uri}: a camera is camera:N or v4l2:///dev/videoN")
+    name, _, query = rest.partition("?")
+    options = parse_query(uri, V4l2Options, query)
+    if not name or (kind == "v4l2" and not name.startswith("///")):
+        raise UsageError(f"{uri}: a camera is camera:N, camera:NAME or v4l2:///dev/videoN")
+    if sys.platform != "linux":
+        raise UsageError(f"{uri}: cameras are read through V4L2, which is Linux alone")
+    from roadseg.runtime.sources.v4l2.cameras import resolve, stable_path
+    from roadseg.runtime.sources.v4l2.source import open_camera
+
+    source = open_camera(name[2:] if kind == "v4l2" else resolve(name), options)
+    if path := stable_path(source.node):
+        stable = f"v4l2://{path}" + (f"?{query}" if query else "")
+        source.info = dataclasses.replace(source.info, stable_uri=stable)
+    return source
 
 
 def _open_files(path: Path) -> Source:

@@ -25,6 +25,7 @@ class SourceInfo:
         the source's own buffers.
     stable_uri: what finds the same device again where `uri` may not (another /dev/videoN after a
         replug); empty where what it was opened by does.
+    detail: what was agreed on with the device, in words.
     """
 
     uri: str
@@ -35,6 +36,7 @@ class SourceInfo:
     live: bool
     copy_reason: str = ""
     stable_uri: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from roadseg.runtime.options import Size
 T = TypeVar("T")
 
 
-def parse_query(uri: str, kind: type[T]) -> T:
+def parse_query(uri: str, kind: type[T], query: str | None = None) -> T:
     """Read KIND:?key=value&… into the dataclass `kind`, whose fields are the keys.
 
+    query: what follows the question mark, where something stands before it.
     Raises UsageError that names the key or value that does not fit.
     """
-    query = uri.partition(":")[2]
+    query = uri.partition(":")[2] if query is None else query
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
     for key, text in parse_qsl(query.lstrip("?"), keep_blank_values=True):
@@ -30,6 +31,8 @@ def parse_query(uri: str, kind: type[T]) -> T:
 
 def _convert(uri: str, key: str, text: str, hint: Any) -> Any:
     try:
+        if hint == Size | None:
+            hint = Size
         if hint is bool:
             return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
         return Size.parse(text) if hint is Size else hint(text)

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from roadseg.runtime import _native
 from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.preprocess import preprocess
+from roadseg.runtime.sinks.painter import to_bgr
 
 Pixels = NDArray[np.uint8]
-BGR, RGB, NV12, YUYV = PixelFormat.BGR, PixelFormat.RGB, PixelFormat.NV12, PixelFormat.YUYV
+BGR, RGB, GREY = PixelFormat.BGR, PixelFormat.RGB, PixelFormat.GREY
+NV12, NV12M, NV21 = PixelFormat.NV12, PixelFormat.NV12M, PixelFormat.NV21
+YU12, YUYV, UYVY = PixelFormat.YU12, PixelFormat.YUYV, PixelFormat.UYVY
 
 # ((width, height) of the frame, of the output): enlarged, shrunk, one axis each, equal, tiny, odd.
 SIZES = [
@@ -43,16 +46,30 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def random_frame(format: PixelFormat, size: tuple[int, int], padding: int = 0) -> Frame:
     width, height = size
-    shape = {
+    shape: tuple[int, ...] = {
         BGR: (height, width, 3),
         RGB: (height, width, 3),
-        NV12: (height * 3 // 2, width),
         YUYV: (height, width, 2),
-    }[format]
-    buffer = np.random.default_rng(7).integers(
-        0, 256, (shape[0], shape[1] + padding, *shape[2:]), np.uint8
+        UYVY: (height, width, 2),
+        GREY: (height, width),
+        NV12M: (height, width),
+    }.get(format, (height * 3 // 2, width))
+    random = np.random.default_rng(7)
+    buffer = random.integers(0, 256, (shape[0], shape[1] + padding, *shape[2:]), np.uint8)
+    chroma = random.integers(0, 256, (height // 2, width + 2 * padding), np.uint8)[:, :width]
+    return Frame(
+        buffer[:, :width], format, 0, sequence=0, chroma=chroma if format is NV12M else None
     )
-    return Frame(buffer[:, :width], format, timestamp_ns=0, sequence=0)
+
+
+def yu12_chroma(frame: Frame) -> list[NDArray[np.float64]]:
+    """U and V of YU12, whose rows lie at half the row stride."""
+    stride, half = frame.pixels.strides[0], (frame.height // 2, frame.width // 2)
+    buffer = np.asarray(frame.pixels.base).reshape(-1)
+    return [
+        np.ndarray(half, np.uint8, buffer[start:].tobytes(), strides=(stride // 2, 1)).astype(float)
+        for start in (frame.height * stride, frame.height * stride + half[0] * stride // 2)
+    ]
 
 
 def rgb_reference(frame: Frame) -> NDArray[np.float64]:
@@ -62,12 +79,20 @@ def rgb_reference(frame: Frame) -> NDArray[np.float64]:
         return pixels
     if frame.format is BGR:
         return pixels[..., ::-1]
-    if frame.format is NV12:
-        luma, chroma = pixels[: frame.height], pixels[frame.height :]
-        u, v = (chroma[:, start::2].repeat(2, 0).repeat(2, 1) for start in (0, 1))
+    if frame.format is GREY:
+        return pixels[..., None].repeat(3, 2)
+    if frame.format in (YUYV, UYVY):
+        first = int(frame.format is UYVY)
+        luma = pixels[..., first]
+        u, v = (pixels[:, start::2, 1 - first].repeat(2, 1) for start in (0, 1))
     else:
-        luma = pixels[..., 0]
-        u, v = (pixels[:, start::2, 1].repeat(2, 1) for start in (0, 1))
+        luma, chroma = pixels[: frame.height], pixels[frame.height :]
+        if frame.chroma is not None:
+            chroma = frame.chroma.astype(np.float64)
+        planes = yu12_chroma(frame) if frame.format is YU12 else [chroma[:, ::2], chroma[:, 1::2]]
+        u, v = (plane.repeat(2, 0).repeat(2, 1) for plane in planes)
+        if frame.format is NV21:
+            u, v = v, u
     y = (np.maximum(luma, 16) - 16) * 255 / 219
     u, v = ((chroma - 128) * 255 / 224 for chroma in (u, v))
     red, blue = 2 * (1 - 0.299), 2 * (1 - 0.114)
@@ -100,12 +125,12 @@ def test_matches_the_float64_reference(
     out = np.zeros((sizes[1][1], sizes[1][0], 3), np.uint8)
     assert preprocess(frame, out) is out
     # 8-bit rounding and fixed point; for YUV the colours are rounded once more before the resize.
-    tolerance = 0.55 if format in (BGR, RGB) else 1.2
+    tolerance = 0.55 if format in (BGR, RGB, GREY) else 1.2
     assert np.abs(out - reference(frame, sizes[1])).max() <= tolerance
 
 
 @pytest.mark.parametrize("sizes", ODD_SIZES)
-@pytest.mark.parametrize("format", [BGR, RGB])
+@pytest.mark.parametrize("format", [BGR, RGB, GREY])
 def test_takes_odd_sizes(
     format: PixelFormat, sizes: tuple[tuple[int, int], tuple[int, int]]
 ) -> None:
@@ -121,7 +146,11 @@ def test_takes_odd_sizes(
         (BGR, cv2.COLOR_BGR2RGB, 1),
         (RGB, None, 1),
         (NV12, cv2.COLOR_YUV2RGB_NV12, 2),
+        (NV21, cv2.COLOR_YUV2RGB_NV21, 2),
+        (YU12, cv2.COLOR_YUV2RGB_I420, 2),
         (YUYV, cv2.COLOR_YUV2RGB_YUYV, 2),
+        (UYVY, cv2.COLOR_YUV2RGB_UYVY, 2),
+        (GREY, cv2.COLOR_GRAY2RGB, 1),
     ],
 )
 @pytest.mark.parametrize("size", [(160, 90), (72, 40), (128, 64)])
@@ -203,6 +232,11 @@ GOOD = np.zeros((6, 8, 3), np.uint8)
         (NV12, np.zeros((9, 8), np.uint8)[:, ::2], GOOD, "side by side"),
         (YUYV, np.zeros((6, 7, 2), np.uint8), GOOD, "YUYV frame: an even width"),
         (YUYV, GOOD, GOOD, r"YUYV frame: uint8 \(H, W, 2\)"),
+        (UYVY, np.zeros((6, 7, 2), np.uint8), GOOD, "UYVY frame: an even width"),
+        (NV21, np.zeros((7, 8), np.uint8), GOOD, "NV21 frame: an even width and height"),
+        (YU12, np.zeros((6, 9), np.uint8)[:, :8], GOOD, "YU12 frame: an even row stride"),
+        (NV12M, np.zeros((6, 8), np.uint8), GOOD, "NV12M frame: .* a chroma plane"),
+        (GREY, GOOD, GOOD, r"GREY frame: uint8 \(H, W\)"),
         (RGB, GOOD, np.zeros((6, 8), np.uint8), "out: uint8"),
         (RGB, GOOD, np.zeros((6, 8, 3), np.int8), "out: uint8 .* not int8"),
         (RGB, GOOD, np.zeros((6, 9, 3), np.uint8)[:, :8], "out must be contiguous"),
@@ -220,3 +254,19 @@ def test_refuses_to_fill_what_is_read_only() -> None:
     out.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
         preprocess(Frame(GOOD, RGB, 0, 0), out)
+
+
+@pytest.mark.parametrize("shape", [(2, 8), (3, 6), (3, 4)])
+def test_refuses_a_second_plane_that_does_not_fit(shape: tuple[int, int]) -> None:
+    frame = Frame(np.zeros((6, 8), np.uint8), NV12M, 0, 0, chroma=np.zeros(shape, np.uint8))
+    with pytest.raises(ValueError, match="NV12M frame: chroma of"):
+        preprocess(frame, np.zeros((6, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("padding", [0, 6])
+@pytest.mark.parametrize("format", PixelFormat)
+def test_the_painter_sees_the_same_colours(format: PixelFormat, padding: int) -> None:
+    frame = random_frame(format, (62, 42), padding)
+    rgb = preprocess(frame, np.empty((42, 62, 3), np.uint8))
+    painted = to_bgr(frame, np.empty((42, 62, 3), np.uint8))
+    assert np.abs(painted[..., ::-1].astype(int) - rgb).max() <= 2
