@@ -46,6 +46,7 @@ class RunOptions:
     frames: stop after so many masks; 0 is no limit.
     stall_timeout: seconds without a frame after which a live source is opened again.
     open_timeout: seconds that opening a live source may take.
+    start_timeout: seconds that a live source may be missing at the start; 0 waits on.
     fail_fast: end with exit code 3 when a live source is not there, stalls or is lost; by default
         it is waited for.
     deadline_ms: count masks that are older than this; 0 counts none.
@@ -71,6 +72,7 @@ class RunOptions:
     frames: int = 0
     stall_timeout: float = 3.0
     open_timeout: float = 10.0
+    start_timeout: float = 10.0
     fail_fast: bool = False
     deadline_ms: float = 0.0
     selftest: bool = False
@@ -83,8 +85,10 @@ class RunOptions:
             raise UsageError(f"alpha is {self.alpha}: it must be 0 to 1")
         if self.frames < 0:
             raise UsageError(f"frames is {self.frames}: it must be 0 (no limit) or more")
-        if self.deadline_ms < 0:
-            raise UsageError(f"deadline-ms is {self.deadline_ms:g}: it must be 0 (none) or more")
+        for name, none in (("deadline_ms", "none"), ("start_timeout", "without end")):
+            if not 0 <= getattr(self, name) < float("inf"):
+                told = f"{name.replace('_', '-')} is {getattr(self, name):g}"
+                raise UsageError(f"{told}: it must be 0 ({none}) or more")
         for name in ("stall_timeout", "open_timeout"):
             if not 0 < getattr(self, name) < float("inf"):
                 told = f"{name.replace('_', '-')} is {getattr(self, name):g} seconds"
@@ -113,7 +117,9 @@ def _run(options: RunOptions) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service ends like Ctrl-C
     engine = open_engine(model, options.engine, options.size, options.threads)
     ledger, line = Ledger(deadline_ns=round(options.deadline_ms * 1e6)), LiveLine()
-    survival = Survival(options.stall_timeout, options.open_timeout, options.fail_fast)
+    survival = Survival(
+        options.stall_timeout, options.open_timeout, options.start_timeout, options.fail_fast
+    )
     with (
         contextlib.closing(engine),
         open_reconnecting(uri, survival, ledger.outages, line.tell) as source,

@@ -34,7 +34,8 @@ class ReconnectingSource(OpenSource):
 
     Sequence numbers go on over a return, without a gap: a source that starts to count again from 0
     has dropped nothing, and no two frames of a run have one name. Gaps within a connection stay.
-    Raises SourceError only with `fail_fast`; wrong use (UsageError) always ends it.
+    Raises SourceError with `fail_fast`, and when it was not there since the start for too long;
+    wrong use (UsageError) always ends it.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class ReconnectingSource(OpenSource):
         self.survival, self.outages = survival or Survival(), outages or Outages()
         self._opener, self._listener = opener, listener
         self._cancelled = threading.Event()
+        self._started_ns, self._was_open = time.monotonic_ns(), False
         self._status = SourceStatus(SourceState.CONNECTING, time.monotonic_ns())
         self._delays = self.survival.delays()
         self._hung: list[Connection] = []
@@ -148,12 +150,21 @@ class ReconnectingSource(OpenSource):
                 self._drop_connection()
                 if self.survival.fail_fast:
                     raise
+                if self._is_hopeless():
+                    waited = f"waited {self.survival.start_s:g} s, --start-timeout 0 waits on"
+                    raise type(error)(f"{error}; {waited}") from None
                 self._failed(error)
                 self._pause(next(self._delays))
                 continue
+            self._was_open = True
             self._numbers.restart()
             self._last_ns, self._damaged = time.monotonic_ns(), False
             return
+
+    def _is_hopeless(self) -> bool:
+        """Whether it never was there, and was waited for long enough."""
+        waited_s = (time.monotonic_ns() - self._started_ns) / 1e9
+        return not self._was_open and 0 < self.survival.start_s < waited_s
 
     def _await_open(self, connection: Connection) -> SourceInfo:
         give_up = time.monotonic() + self.survival.open_s

@@ -13,6 +13,7 @@ class Survival:
 
     stall_s: without a frame, then it counts as stalled.
     open_s: for opening it.
+    start_s: for a source that was not there since the start, then it is an error; 0 waits on.
     fail_fast: raise at the first fault instead of opening it again.
     first_delay_s, longest_delay_s: between attempts; each is twice as long as the one before.
     seed: of the jitter, which takes up to half of a delay: many clients do not come at once.
@@ -20,6 +21,7 @@ class Survival:
 
     stall_s: float = 3.0
     open_s: float = 10.0
+    start_s: float = 10.0
     fail_fast: bool = False
     first_delay_s: float = 0.25
     longest_delay_s: float = 8.0

@@ -102,6 +102,19 @@ def test_numbers_go_on_and_gaps_within_a_connection_stay() -> None:
     assert source.outages.count == 2
 
 
+def test_what_never_was_there_is_not_waited_for_without_end() -> None:
+    missing = itertools.repeat(SourceError("there is no camera"))
+    patient = replace(QUICK, start_s=0.2)
+    with pytest.raises(SourceError, match="there is no camera"):
+        ReconnectingSource(one_after_another(*itertools.islice(missing, 1000)), patient)
+    source = ReconnectingSource(
+        one_after_another(Script(0, SourceLost("gone")), *[SourceError("away")] * 20, Script(1)),
+        replace(patient, start_s=0.01),
+    )
+    assert [frame.sequence for _ in range(2) if (frame := source.read())] == [0, 1]
+    source.close()
+
+
 def test_what_is_not_there_yet_is_waited_for() -> None:
     told: list[SourceStatus] = []
     opener = one_after_another(lost("no camera"), lost("no camera"), Script(0, None))
@@ -298,6 +311,16 @@ def test_seg_run_waits_tells_and_counts(
     assert "copies 0\n" in told.out
 
 
+def test_a_camera_that_never_comes_ends_seg_run(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(model), "--camera", "9999", "--start-timeout", "0.3"]) == 3
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith("source connecting: there is no camera /dev/video9999")
+    assert told[-1].startswith("seg-run: there is no camera /dev/video9999")
+    assert told[-1].endswith("; waited 0.3 s, --start-timeout 0 waits on")
+
+
 @pytest.mark.parametrize("fault", ["lose", "stall"])
 def test_fail_fast_ends_seg_run(
     model: Path, capsys: pytest.CaptureFixture[str], fault: str
@@ -315,6 +338,7 @@ def test_fail_fast_ends_seg_run(
     [
         (["--stall-timeout", "0"], "stall-timeout is 0 seconds"),
         (["--open-timeout", "nan"], "open-timeout is nan seconds"),
+        (["--start-timeout", "-1"], "start-timeout is -1"),
         (["--deadline-ms", "-1"], "deadline-ms is -1"),
     ],
 )
