@@ -23,9 +23,9 @@ deeplab='{"stem_stride": 4, "stride": 8, "rates": [4, 8, 12]}'
 train mobileunet --network-options "$unet" --lr 1.5e-3 --epochs 90
 train deeplabv3plus --network deeplabv3plus --network-options "$deeplab" \
   --weights "$out/mobileunet/last.pt" --lr 1.5e-3 --backbone-lr 0.3 --epochs 33
-train mobileunet_held --network-options "$unet" --lr 1.5e-3 --epochs 60 --holdout 0006R0
+train mobileunet_held --network-options "$unet" --lr 1.5e-3 --epochs 40 --holdout 0006R0
 train deeplabv3plus_held --network deeplabv3plus --network-options "$deeplab" --holdout 0006R0 \
-  --weights "$out/mobileunet_held/last.pt" --lr 1.5e-3 --backbone-lr 0.3 --epochs 25
+  --weights "$out/mobileunet_held/last.pt" --lr 1.5e-3 --backbone-lr 0.3 --epochs 20
 
 for network in mobileunet deeplabv3plus; do
   seg-export "$out/$network/last.pt" --int8 --half-weights --bias-correction --size 1024x512 --data "$data" \
