@@ -114,7 +114,11 @@ def _run(options: RunOptions) -> int:
     from roadseg.runtime.sources.reconnecting import open_reconnecting
     from roadseg.runtime.sources.survival import Survival
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service ends like Ctrl-C
+    for number in (
+        signal.SIGTERM,
+        signal.SIGINT,
+    ):  # a service, or a job of a script, ends like Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     engine = open_engine(model, options.engine, options.size, options.threads)
     ledger, line = Ledger(deadline_ns=round(options.deadline_ms * 1e6)), LiveLine()
     survival = Survival(

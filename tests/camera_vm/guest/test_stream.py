@@ -324,7 +324,7 @@ def test_seg_run_from_a_camera(capfd: pytest.CaptureFixture[str]) -> None:
 def test_seg_run_says_in_one_line_what_is_no_camera(
     camera: str, line: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([os.environ["MODEL"], "--camera", camera]) == 3
+    assert main([os.environ["MODEL"], "--camera", camera, "--fail-fast"]) == 3
     told = capfd.readouterr().err
     assert line in told and told.count("\n") == 1
 
