@@ -43,6 +43,9 @@ class RunOptions:
     ring: write masks to shared memory under this name, for another process; see docs/ring.md.
     ring_frames: write the frames to the ring too.
     alpha: how much the overlay covers the picture, 0 to 1.
+    post: stages after the network, in this order: smooth, unknown:0.6, area:64, close:64, crf,
+        polygon, free; see docs/postprocess.md.
+    camera_model: TOML file of the camera's intrinsics and mounting, for --post free in metres.
     frames: stop after so many masks; 0 is no limit.
     stall_timeout: seconds without a frame after which a live source is opened again.
     open_timeout: seconds that opening a live source may take.
@@ -69,6 +72,8 @@ class RunOptions:
     ring: str = ""
     ring_frames: bool = False
     alpha: float = 0.5
+    post: tuple[str, ...] = ()
+    camera_model: Path | None = None
     frames: int = 0
     stall_timeout: float = 3.0
     open_timeout: float = 10.0
@@ -173,13 +178,19 @@ def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
 def _segment(
     options: RunOptions, engine: Engine, source: Source, ledger: Ledger, line: LiveLine
 ) -> int:
+    from roadseg.runtime.camera_model import CameraModel
     from roadseg.runtime.monitor import Monitor
     from roadseg.runtime.pipeline import Pipeline
+    from roadseg.runtime.postprocess import open_stages
     from roadseg.runtime.segmenter import Segmenter
+    from roadseg.runtime.sensors import SensorLog, SensorThread
     from roadseg.runtime.sinks import FanOut, SinkOptions, open_sinks
 
-    pipeline = Pipeline(source, Segmenter(engine), options.frames, ledger)
-    monitor = Monitor(pipeline)
+    camera = CameraModel.read(options.camera_model) if options.camera_model else None
+    stages = open_stages(options.post, engine.spec.classes, camera)
+    pipeline = Pipeline(source, Segmenter(engine, stages), options.frames, ledger)
+    sensors = SensorThread(SensorLog())
+    monitor = Monitor(pipeline, sensors.log)
     chosen = SinkOptions(**{one.name: getattr(options, one.name) for one in fields(SinkOptions)})
     sinks = FanOut(open_sinks(chosen, source.info, engine.spec.classes, monitor), source.info.live)
     monitor.tallies = sinks.tallies
@@ -195,7 +206,8 @@ def _segment(
         stopped = True
     finally:
         line.clear()
-        _tell(pipeline, time.monotonic() - start, sinks.close())
+        told = sensors.close().line(pipeline.ledger.shown)
+        _tell(pipeline, time.monotonic() - start, [*([told] if told else []), *sinks.close()])
     if pipeline.faults and not source.info.live:
         more = f" (and {ledger.corrupt - 1} more)" if ledger.corrupt > 1 else ""
         raise type(pipeline.faults[0])(f"{pipeline.faults[0]}{more}")
