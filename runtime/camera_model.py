@@ -132,7 +132,7 @@ class CameraModel:
         """
         pitch, y = math.radians(self.pitch_deg), (v - self.cy) / self.fy
         below = y * math.cos(pitch) + math.sin(pitch)
-        if below <= 0:
+        if below <= 1e-12:  # what rounding leaves of nothing
             return math.inf
         return self.height_m * (math.cos(pitch) - y * math.sin(pitch)) / below
 

@@ -28,7 +28,7 @@ class DenseCrf(Stage):
     name = "crf"
 
     def __init__(self, iterations: float = 5) -> None:
-        if iterations != int(iterations) or not 1 <= iterations <= 100:
+        if not 1 <= iterations <= 100 or iterations != int(iterations):
             raise UsageError(f"crf:{iterations:g}: 1 to 100 iterations, a whole number")
         try:
             from pydensecrf import densecrf

@@ -26,7 +26,7 @@ def small_regions(
     borders, tree = cv2.findContours(picture, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     most = 2 * pixels + 4 if holes else pixels  # a hole's border runs through the pixels around it
     for number, border in enumerate(np.asarray(one, np.int32) for one in borders):
-        is_hole = tree[0, number, 3] >= 0  # it has a parent
+        is_hole = bool(tree[0, number, 3] >= 0)  # it has a parent
         if is_hole is holes and cv2.contourArea(border) < most:
             box, inside = _filled(border, picture.shape, is_hole)
             if cv2.countNonZero(inside) < pixels:
