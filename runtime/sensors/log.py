@@ -98,7 +98,7 @@ class SensorLog:
         self._meter = _find_meter(self._root)
         self._counts = throttle_counts(self._root)
         self._limits: dict[str, float] = {}
-        self._start = time.monotonic()
+        self._start: float | None = None
         self.update()
 
     @property
@@ -111,6 +111,7 @@ class SensorLog:
         """Read all sensors; return what was seen so far."""
         with self._lock:
             seen, now = self.readings, time.monotonic()
+            self._start = now if self._start is None else self._start
             if self._meter:
                 seen.meter, seen.joules = self._meter.name, self._meter.joules(now)
             seen.seconds = now - self._start

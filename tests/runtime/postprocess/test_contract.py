@@ -150,7 +150,9 @@ def test_seg_run_times_stages_and_writes_what_they_find(
     ]
     rows = [json.loads(line) for line in lines.read_text().splitlines()]
     first = rows[0]
-    assert first["polygon"] == [[0, 0], [0, 63], [31, 63], [31, 0]]  # red can be driven on
+    edge = first["polygon"][2][0]  # of the red third, that can be driven on
+    assert abs(edge - 31) <= 1
+    assert first["polygon"] == [[0, 0], [0, 63], [edge, 63], [edge, 0]]
     # The way ahead is green from its first row.
     assert first["free"] == {
         "pixels": 0,
