@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from roadseg.runtime.ledger import Ledger
     from roadseg.runtime.pipeline import Pipeline
     from roadseg.runtime.progress import LiveLine
+    from roadseg.runtime.segmenter import Segmenter
     from roadseg.runtime.sources.base import Source
 
 
@@ -131,6 +132,7 @@ def _run(options: RunOptions) -> int:
     )
     with (
         contextlib.closing(engine),
+        contextlib.nullcontext(_segmenter(options, engine)) as segmenter,
         open_reconnecting(uri, survival, ledger.outages, line.tell) as source,
     ):
         spec, info = engine.spec, source.info
@@ -141,7 +143,7 @@ def _run(options: RunOptions) -> int:
         )
         if info.detail:
             print(info.detail, flush=True)
-        return _segment(options, engine, source, ledger, line)
+        return _segment(options, segmenter, source, ledger, line)
 
 
 def _selftest(options: RunOptions) -> int:
@@ -175,26 +177,33 @@ def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
     return DEFAULT_MODEL, what[0]
 
 
-def _segment(
-    options: RunOptions, engine: Engine, source: Source, ledger: Ledger, line: LiveLine
-) -> int:
+def _segmenter(options: RunOptions, engine: Engine) -> Segmenter:
     from roadseg.runtime.camera_model import CameraModel
-    from roadseg.runtime.monitor import Monitor
-    from roadseg.runtime.pipeline import Pipeline
     from roadseg.runtime.postprocess import open_stages
     from roadseg.runtime.segmenter import Segmenter
+
+    camera = CameraModel.read(options.camera_model) if options.camera_model else None
+    return Segmenter(engine, open_stages(options.post, engine.spec.classes, camera))
+
+
+def _segment(
+    options: RunOptions, segmenter: Segmenter, source: Source, ledger: Ledger, line: LiveLine
+) -> int:
+    from roadseg.runtime.monitor import Monitor
+    from roadseg.runtime.pipeline import Pipeline
     from roadseg.runtime.sensors import SensorLog, SensorThread
     from roadseg.runtime.sinks import FanOut, SinkOptions, open_sinks
 
-    camera = CameraModel.read(options.camera_model) if options.camera_model else None
-    stages = open_stages(options.post, engine.spec.classes, camera)
-    pipeline = Pipeline(source, Segmenter(engine, stages), options.frames, ledger)
-    sensors = SensorThread(SensorLog())
-    monitor = Monitor(pipeline, sensors.log)
+    pipeline = Pipeline(source, segmenter, options.frames, ledger)
+    log = SensorLog()
+    monitor = Monitor(pipeline, log)
     chosen = SinkOptions(**{one.name: getattr(options, one.name) for one in fields(SinkOptions)})
-    sinks = FanOut(open_sinks(chosen, source.info, engine.spec.classes, monitor), source.info.live)
+    classes = segmenter.engine.spec.classes
+    sinks = FanOut(open_sinks(chosen, source.info, classes, monitor), source.info.live)
     monitor.tallies = sinks.tallies
-    start, stopped = time.monotonic(), False
+    for note in filter(None, (stage.note for stage in segmenter.stages)):
+        print(note, flush=True)
+    sensors, start, stopped = SensorThread(log), time.monotonic(), False
     line.start(source.info.frames or 0)
     try:
         with contextlib.closing(pipeline.results()) as results:

@@ -35,11 +35,13 @@ class Stage(Protocol):
     name: that its time is told under.
     before_decode: whether it changes logits, or else the mask.
     needs_confidence: whether decode has to fill Work.confidence, which takes several times as long.
+    note: what its user has to know, told once; "" for nothing.
     """
 
     name: str
     before_decode: bool = False
     needs_confidence: bool = False
+    note: str = ""
 
     def __call__(self, work: Work) -> None:
         """Do the step; of an image's size nothing is allocated once the size is known."""

@@ -26,6 +26,7 @@ class DenseCrf(Stage):
     """
 
     name = "crf"
+    note = "crf: takes seconds a frame, for files and images"
 
     def __init__(self, iterations: float = 5) -> None:
         if not 1 <= iterations <= 100 or iterations != int(iterations):

@@ -30,6 +30,10 @@ class Smoothing(Stage):
         if not 0 < weight <= 1:
             raise UsageError(f"smooth:{weight:g}: the newest frame's weight is above 0 and up to 1")
         self.weight = weight
+        self.note = (
+            f"smooth: what is shown is {self.lag_frames:.1f} frames older on average, "
+            "which the age does not count"
+        )
         self._average = Scratch(np.float32)
         self._last: tuple[int, tuple[int, ...]] | None = None  # sequence and shape
 

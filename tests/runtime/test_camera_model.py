@@ -112,6 +112,12 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         CameraModel.read(path)
 
 
+def test_the_file_in_the_docs_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "postprocess.md"
+    (tmp_path / "camera.toml").write_text(page.read_text().split("```toml\n")[1].split("```")[0])
+    assert CameraModel.read(tmp_path / "camera.toml").pitch_deg == 2.0
+
+
 def model_of(renderer: Camera) -> CameraModel:
     """Return the renderer's camera: it looks level, its horizon is the principal row."""
     return CameraModel(

@@ -143,6 +143,7 @@ def test_seg_run_times_stages_and_writes_what_they_find(
     words = [str(model), str(images), "--jsonl", str(lines), "--sheet", str(tmp_path / "s.png")]
     assert main([*words, "--post", "free,smooth:0.9,unknown:0.1,area:4,close,polygon:0"]) == 0
     told = capsys.readouterr().out.splitlines()
+    assert "smooth: what is shown is 0.1 frames older on average" in told[1]
     start = next(number for number, line in enumerate(told) if line.startswith("ms "))
     assert [line.split()[0] for line in told[start + 1 : start + 12]] == [
         *("preprocess", "infer", "smooth", "decode", "free", "unknown", "area"),
