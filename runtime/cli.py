@@ -130,20 +130,18 @@ def _run(options: RunOptions) -> int:
     survival = Survival(
         options.stall_timeout, options.open_timeout, options.start_timeout, options.fail_fast
     )
-    with (
-        contextlib.closing(engine),
-        contextlib.nullcontext(_segmenter(options, engine)) as segmenter,
-        open_reconnecting(uri, survival, ledger.outages, line.tell) as source,
-    ):
-        spec, info = engine.spec, source.info
-        print(
-            f"{spec.name} {spec.precision} on {engine.name} at {engine.width}x{engine.height}, "
-            f"from {info.uri}" + (f" {info.width}x{info.height}" if info.width else ""),
-            flush=True,
-        )
-        if info.detail:
-            print(info.detail, flush=True)
-        return _segment(options, segmenter, source, ledger, line)
+    with contextlib.closing(engine):
+        segmenter = _segmenter(options, engine)  # before a camera is waited for
+        with open_reconnecting(uri, survival, ledger.outages, line.tell) as source:
+            spec, info = engine.spec, source.info
+            print(
+                f"{spec.name} {spec.precision} on {engine.name} at {engine.width}x{engine.height}, "
+                f"from {info.uri}" + (f" {info.width}x{info.height}" if info.width else ""),
+                flush=True,
+            )
+            if info.detail:
+                print(info.detail, flush=True)
+            return _segment(options, segmenter, source, ledger, line)
 
 
 def _selftest(options: RunOptions) -> int:

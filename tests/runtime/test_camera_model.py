@@ -71,6 +71,11 @@ def test_another_size_of_the_same_picture_has_the_same_distances() -> None:
     assert half.hood_rows == 10
     for row in range(200, 350, 30):  # the border below row r of the half picture
         assert half.distance(row / 2 - 0.5) == pytest.approx(camera.distance(row - 0.5))
+        ends, same = (
+            camera.corridor(np.array([row - 0.5])),
+            half.corridor(np.array([row / 2 - 0.5])),
+        )
+        np.testing.assert_allclose((np.array(ends) + 0.5) / 2 - 0.5, same)
     with pytest.raises(UsageError, match="is of 640x360, frames are 640x480"):
         camera.resized(640, 480)
 
