@@ -9,6 +9,7 @@ import numpy as np
 
 from roadseg.benchmarks.rows import Row
 from roadseg.benchmarks.workers import WorkerHandle
+from roadseg.runtime.sensors import Readings
 
 ROUNDS = 10
 # Frames at the start of a turn that do not count: caches and clocks are still the previous one's.
@@ -56,6 +57,7 @@ def latency_row(
         latency_ms=percentiles(total_ms),
         stages_ms={stage: round(value, 4) for stage, value in stages.items()},
         fps=round(float(len(total_ms) / (total_ms.sum() / 1e3)), 2),
+        sensors=Readings.sum([run["sensors"] for run in runs]).figures(len(total_ms)),
         memory_mb=round(worker.ask(peak=True)["memory_mb"], 1),
         samples_ms=tuple(round(float(value), 3) for value in total_ms),
         **with_options(worker, about, rounds=len(runs)),

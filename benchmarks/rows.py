@@ -35,6 +35,8 @@ class Row:
     miou, iou, pixel_accuracy: 0 to 1, of one confusion matrix; iou by class name.
     groups: mIoU by group of the data set (a drive).
     soak: rss_mb sampled, slope_mb_per_1000 frames, allocated_kb and frame_kb per frame.
+    sensors: joules_per_frame, watts (mean) and max_c of the machine, of which meter, and why it was
+        throttled; what the machine tells.
     machine, versions: where and with what it was measured.
     options: how: threads, frame size, rounds, command, SHA-256 of the artefact.
     samples_ms: every counted latency, in the order it was measured.
@@ -58,6 +60,7 @@ class Row:
     pixel_accuracy: float | None = None
     groups: dict[str, float] = field(default_factory=dict)
     soak: dict[str, Any] = field(default_factory=dict)
+    sensors: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
@@ -124,6 +127,11 @@ def _table(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _sensors(value: Any) -> bool:
+    figures = ("joules_per_frame", "watts", "max_c")
+    return isinstance(value, dict) and all(_number(value.get(name, 0)) for name in figures)
+
+
 def _soak(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
@@ -141,6 +149,7 @@ _CHECKS: dict[str, _Check] = {
         ("latency_ms", "stages_ms", "age_ms", "iou", "groups"), (_numbers, "numbers by name")
     ),
     **dict.fromkeys(("fps", "memory_mb", "miou", "pixel_accuracy"), (_number, "a number")),
+    "sensors": (_sensors, "the figures of sensors"),
     "soak": (_soak, "the figures of a soak"),
     **dict.fromkeys(("machine", "versions", "options"), (_table, "values by name")),
     "samples_ms": (_samples, "a list of numbers"),

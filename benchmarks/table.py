@@ -21,6 +21,10 @@ def _age(name: str) -> Cell:
     return lambda one: _format(one.main.age_ms.get(name), ".1f")
 
 
+def _sensor(name: str, how: str) -> Cell:
+    return lambda one: _format(one.main.sensors.get(name), how)
+
+
 def _format(value: float | None, how: str, factor: float = 1.0) -> str:
     return "" if value is None else format(value * factor, how)
 
@@ -42,6 +46,10 @@ COLUMNS: tuple[tuple[str, str, Cell], ...] = (
     ("age p50", "ms", _age("p50")),
     ("age p99", "ms", _age("p99")),
     ("memory", "MB", lambda one: _format(one.main.memory_mb, ".0f")),
+    ("energy", "J/frame", _sensor("joules_per_frame", ".3f")),
+    ("power", "W", _sensor("watts", ".1f")),
+    ("heat", "°C", _sensor("max_c", ".0f")),
+    ("throttled", "", lambda one: "yes" if one.main.sensors.get("throttled") else ""),
     ("mIoU", "%", lambda one: _format(one.miou, ".2f")),
     ("pixels", "%", lambda one: _format(_pixel_accuracy(one), ".2f", 100)),
     ("growth", "MB/1000", lambda one: _growth(one)),

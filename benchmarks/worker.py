@@ -4,7 +4,7 @@ A process each keeps one engine's memory peak and thread pool out of another's f
 are read from standard input and answered on standard output, a line of JSON each:
 
     {"open": CONFIGURATION}  → {"name", "precision", "engine", "width", "height", …}
-    {"run": N}               → {"total_ns": [N], "stages_ns": {stage: [N]}}
+    {"run": N}               → {"total_ns": [N], "stages_ns": {stage: [N]}, "sensors": {…}}
     {"soak": N}              → {"rss_mb": [[frame, MB], …], "allocated_kb", "frame_kb"}
     {"peak": true}           → {"memory_mb"}
 
@@ -25,6 +25,7 @@ from roadseg.benchmarks.configuration import Configuration
 from roadseg.benchmarks.frames import road_frames
 from roadseg.runtime.errors import RoadsegError
 from roadseg.runtime.files import sha256
+from roadseg.runtime.sensors import SensorLog
 
 if TYPE_CHECKING:
     from roadseg.runtime.frame import Frame
@@ -86,7 +87,7 @@ class Worker:
 
     def run(self, count: int) -> dict[str, Any]:
         """Time `count` frames, each from frame in to mask out."""
-        total: list[int] = []
+        sensors, total = SensorLog(), list[int]()
         stages: dict[str, list[int]] = {}
         for _ in range(count):
             start = time.perf_counter_ns()
@@ -94,7 +95,8 @@ class Worker:
             total.append(time.perf_counter_ns() - start)
             for stage, value in spent.items():
                 stages.setdefault(stage, []).append(value)
-        return {"total_ns": total, "stages_ns": stages}
+        seen = sensors.update()
+        return {"total_ns": total, "stages_ns": stages, "sensors": vars(seen)}
 
     def soak(self, count: int) -> dict[str, Any]:
         """Watch resident memory over `count` frames, then what each frame allocates."""

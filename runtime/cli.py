@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from roadseg.runtime.ledger import Ledger
     from roadseg.runtime.pipeline import Pipeline
     from roadseg.runtime.progress import LiveLine
+    from roadseg.runtime.segmenter import Segmenter
     from roadseg.runtime.sources.base import Source
 
 
@@ -43,6 +44,9 @@ class RunOptions:
     ring: write masks to shared memory under this name, for another process; see docs/ring.md.
     ring_frames: write the frames to the ring too.
     alpha: how much the overlay covers the picture, 0 to 1.
+    post: stages after the network, in this order: smooth, unknown:0.6, area:64, close:64, crf,
+        polygon, free; see docs/postprocess.md.
+    camera_model: TOML file of the camera's intrinsics and mounting, for --post free in metres.
     frames: stop after so many masks; 0 is no limit.
     stall_timeout: seconds without a frame after which a live source is opened again.
     open_timeout: seconds that opening a live source may take.
@@ -69,6 +73,8 @@ class RunOptions:
     ring: str = ""
     ring_frames: bool = False
     alpha: float = 0.5
+    post: tuple[str, ...] = ()
+    camera_model: Path | None = None
     frames: int = 0
     stall_timeout: float = 3.0
     open_timeout: float = 10.0
@@ -124,19 +130,18 @@ def _run(options: RunOptions) -> int:
     survival = Survival(
         options.stall_timeout, options.open_timeout, options.start_timeout, options.fail_fast
     )
-    with (
-        contextlib.closing(engine),
-        open_reconnecting(uri, survival, ledger.outages, line.tell) as source,
-    ):
-        spec, info = engine.spec, source.info
-        print(
-            f"{spec.name} {spec.precision} on {engine.name} at {engine.width}x{engine.height}, "
-            f"from {info.uri}" + (f" {info.width}x{info.height}" if info.width else ""),
-            flush=True,
-        )
-        if info.detail:
-            print(info.detail, flush=True)
-        return _segment(options, engine, source, ledger, line)
+    with contextlib.closing(engine):
+        segmenter = _segmenter(options, engine)  # before a camera is waited for
+        with open_reconnecting(uri, survival, ledger.outages, line.tell) as source:
+            spec, info = engine.spec, source.info
+            print(
+                f"{spec.name} {spec.precision} on {engine.name} at {engine.width}x{engine.height}, "
+                f"from {info.uri}" + (f" {info.width}x{info.height}" if info.width else ""),
+                flush=True,
+            )
+            if info.detail:
+                print(info.detail, flush=True)
+            return _segment(options, segmenter, source, ledger, line)
 
 
 def _selftest(options: RunOptions) -> int:
@@ -170,20 +175,33 @@ def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
     return DEFAULT_MODEL, what[0]
 
 
+def _segmenter(options: RunOptions, engine: Engine) -> Segmenter:
+    from roadseg.runtime.camera_model import CameraModel
+    from roadseg.runtime.postprocess import open_stages
+    from roadseg.runtime.segmenter import Segmenter
+
+    camera = CameraModel.read(options.camera_model) if options.camera_model else None
+    return Segmenter(engine, open_stages(options.post, engine.spec.classes, camera))
+
+
 def _segment(
-    options: RunOptions, engine: Engine, source: Source, ledger: Ledger, line: LiveLine
+    options: RunOptions, segmenter: Segmenter, source: Source, ledger: Ledger, line: LiveLine
 ) -> int:
     from roadseg.runtime.monitor import Monitor
     from roadseg.runtime.pipeline import Pipeline
-    from roadseg.runtime.segmenter import Segmenter
+    from roadseg.runtime.sensors import SensorLog, SensorThread
     from roadseg.runtime.sinks import FanOut, SinkOptions, open_sinks
 
-    pipeline = Pipeline(source, Segmenter(engine), options.frames, ledger)
-    monitor = Monitor(pipeline)
+    pipeline = Pipeline(source, segmenter, options.frames, ledger)
+    log = SensorLog()
+    monitor = Monitor(pipeline, log)
     chosen = SinkOptions(**{one.name: getattr(options, one.name) for one in fields(SinkOptions)})
-    sinks = FanOut(open_sinks(chosen, source.info, engine.spec.classes, monitor), source.info.live)
+    classes = segmenter.engine.spec.classes
+    sinks = FanOut(open_sinks(chosen, source.info, classes, monitor), source.info.live)
     monitor.tallies = sinks.tallies
-    start, stopped = time.monotonic(), False
+    for note in filter(None, (stage.note for stage in segmenter.stages)):
+        print(note, flush=True)
+    sensors, start, stopped = SensorThread(log), time.monotonic(), False
     line.start(source.info.frames or 0)
     try:
         with contextlib.closing(pipeline.results()) as results:
@@ -195,7 +213,8 @@ def _segment(
         stopped = True
     finally:
         line.clear()
-        _tell(pipeline, time.monotonic() - start, sinks.close())
+        told = sensors.close().line(pipeline.ledger.shown)
+        _tell(pipeline, time.monotonic() - start, [*([told] if told else []), *sinks.close()])
     if pipeline.faults and not source.info.live:
         more = f" (and {ledger.corrupt - 1} more)" if ledger.corrupt > 1 else ""
         raise type(pipeline.faults[0])(f"{pipeline.faults[0]}{more}")

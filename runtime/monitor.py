@@ -14,6 +14,7 @@ from roadseg.runtime.result import Result
 
 if TYPE_CHECKING:
     from roadseg.runtime.pipeline import Pipeline
+    from roadseg.runtime.sensors import SensorLog
     from roadseg.runtime.sinks.lane import Tally
 
 HISTORY_S = 120  # seconds that are kept
@@ -33,10 +34,13 @@ class Second:
 
 
 class Monitor:
-    """Follows a pipeline; `note` is called in its thread, everything else in any."""
+    """Follows a pipeline; `note` is called in its thread, everything else in any.
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
+    sensors: of the machine, where they are read.
+    """
+
+    def __init__(self, pipeline: Pipeline, sensors: SensorLog | None = None) -> None:
+        self.pipeline, self.sensors = pipeline, sensors
         self.tallies: Sequence[Tally] = ()
         self.age_sum_ms = 0.0
         self._start = time.monotonic()

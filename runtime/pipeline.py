@@ -125,7 +125,8 @@ class Pipeline:
             mask = self._masks.setdefault(shape, Buffers(shape)).lend()
             segmented = self.segmenter(frame, mask)
             age = time.monotonic_ns() - frame.timestamp_ns
-            unseen = self._results.put(Result(frame, mask, segmented.stages_ns, age))
+            result = Result(frame, mask, segmented.stages_ns, age, segmented.findings)
+            unseen = self._results.put(result)
             if unseen is not None:
                 self._take_back(unseen)
                 self.ledger.stale += 1

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from roadseg.runtime.findings import Findings
 from roadseg.runtime.frame import Frame
 
 
@@ -17,9 +18,11 @@ class Result:
     mask: (H, W) uint8 class ids, of the frame's size.
     stages_ns: nanoseconds by stage.
     age_ns: from the frame's capture to its mask.
+    findings: of post-processing.
     """
 
     frame: Frame
     mask: NDArray[np.uint8]
     stages_ns: dict[str, int]
     age_ns: int
+    findings: Findings = field(default_factory=Findings)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roadseg.runtime.decode import decode
 from roadseg.runtime.engines.base import Engine
+from roadseg.runtime.findings import Findings
 from roadseg.runtime.frame import Frame
+from roadseg.runtime.postprocess.base import Stage, Work
+from roadseg.runtime.postprocess.scratch import Scratch
 from roadseg.runtime.preprocess import preprocess
 
 Mask = NDArray[np.uint8]
@@ -23,42 +27,64 @@ class Segmented:
     mask: (H, W) uint8 of class ids.
     logits: (classes, h, w) float32 that it was decoded from.
     stages_ns: nanoseconds by stage.
+    findings: of post-processing.
     """
 
     mask: Mask
     logits: NDArray[np.float32]
     stages_ns: dict[str, int]
+    findings: Findings = field(default_factory=Findings)
 
 
 class Segmenter:
-    """preprocess → infer → decode, in buffers that are made once."""
+    """preprocess → infer → decode → stages, in buffers that are made once.
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._mask: Mask = np.empty((0, 0), np.uint8)
+    stages: of post-processing; what they keep is of one stream, so a Segmenter with stages is too.
+    """
+
+    def __init__(self, engine: Engine, stages: Sequence[Stage] = ()) -> None:
+        self.engine, self.stages = engine, tuple(stages)
+        self._before = [stage for stage in stages if stage.before_decode]
+        self._after = [stage for stage in stages if not stage.before_decode]
+        self._is_confident = any(stage.needs_confidence for stage in stages)
+        self._mask, self._confidence = Scratch(np.uint8), Scratch(np.uint8)
 
     def __call__(self, frame: Frame, mask: Mask | None = None) -> Segmented:
         """Segment a frame into `mask` (H, W), by default into a buffer of its own.
 
         That buffer is used again by the next call.
         """
+        shape = frame.height, frame.width
         if mask is None:
-            mask = self._own_mask(frame.height, frame.width)
-        start = time.perf_counter_ns()
+            mask = self._mask.shaped(*shape)
+        laps = _Laps()
         preprocess(frame, self.engine.input)
-        filled = time.perf_counter_ns()
-        logits = self.engine.infer()
-        inferred = time.perf_counter_ns()
-        decode(logits, mask)
-        end = time.perf_counter_ns()
-        stages = {
-            "preprocess": filled - start,
-            "infer": inferred - filled,
-            "decode": end - inferred,
-        }
-        return Segmented(mask, logits, stages)
+        laps.end("preprocess")
+        work = Work(frame, self.engine.infer(), mask)
+        laps.end("infer")
+        self._run(self._before, work, laps)
+        if self._is_confident:
+            work.confidence = self._confidence.shaped(*shape)
+        decode(work.logits, mask, work.confidence)
+        laps.end("decode")
+        self._run(self._after, work, laps)
+        return Segmented(mask, work.logits, laps.ns, work.findings)
 
-    def _own_mask(self, height: int, width: int) -> Mask:
-        if self._mask.shape != (height, width):
-            self._mask = np.empty((height, width), np.uint8)
-        return self._mask
+    @staticmethod
+    def _run(stages: Sequence[Stage], work: Work, laps: _Laps) -> None:
+        for stage in stages:
+            stage(work)
+            laps.end(stage.name)
+
+
+class _Laps:
+    """Nanoseconds from one end to the next, by name."""
+
+    def __init__(self) -> None:
+        self.ns: dict[str, int] = {}
+        self._last = time.perf_counter_ns()
+
+    def end(self, name: str) -> None:
+        now = time.perf_counter_ns()
+        self.ns[name] = now - self._last
+        self._last = now

@@ -8,12 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from roadseg.runtime.findings import Findings
 from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.overlay import overlay
 from roadseg.runtime.result import Result
 from roadseg.runtime.spec import ClassInfo
 
 Pixels = NDArray[np.uint8]
+
+OUTLINE, BLOCK, EDGE = (255, 255, 255), (60, 220, 255), (30, 30, 30)  # BGR of what was found
 
 TO_BGR = {
     PixelFormat.RGB: cv2.COLOR_RGB2BGR,
@@ -76,5 +79,23 @@ class Painter:
                 self._bgr = np.empty_like(self._painted)
             pixels = to_bgr(result.frame, self._bgr)
             overlay(pixels, result.mask, self._palette, self.alpha, self._painted)
+            draw_findings(self._painted, result.findings)
             self._result = result
         return self._painted
+
+
+def draw_findings(picture: Pixels, findings: Findings) -> None:
+    """Draw the drivable area's outline and where the way ahead is blocked onto a BGR picture."""
+    thick = max(1, picture.shape[0] // 270)
+    if findings.polygon is not None and len(findings.polygon):
+        cv2.polylines(picture, [findings.polygon], True, OUTLINE, thick, cv2.LINE_AA)
+    if (free := findings.free) is None or free.row < 0:
+        return
+    cv2.line(picture, (free.left, free.row), (free.right, free.row), BLOCK, 2 * thick)
+    words = f"{free.pixels} px" if free.metres is None else f"{free.metres:.1f} m"
+    place = (free.right + 4 * thick, free.row + 4 * thick)
+    size = picture.shape[0] / 900
+    for color, width in ((EDGE, 3 * thick), (BLOCK, thick)):
+        cv2.putText(
+            picture, words, place, cv2.FONT_HERSHEY_SIMPLEX, size, color, width, cv2.LINE_AA
+        )

@@ -15,6 +15,7 @@ def metrics(monitor: Monitor, viewers: int, pictures: int) -> str:
         *_frames(monitor),
         *_times(monitor),
         *_sinks(monitor),
+        *_sensors(monitor),
         _family("web_viewers", "gauge", "Viewers of the page now.", [("", {}, viewers)]),
         _family("web_pictures_total", "counter", "Pictures encoded.", [("", {}, pictures)]),
     ]
@@ -67,6 +68,26 @@ def _sinks(monitor: Monitor) -> Iterable[str]:
         up.append(("", {"sink": tally.name}, tally.fault is None))
     yield _family("sink_frames_total", "counter", "Frames by sink.", frames)
     yield _family("sink_up", "gauge", "0 once a sink has failed.", up)
+
+
+def _sensors(monitor: Monitor) -> Iterable[str]:
+    if monitor.sensors is None or not monitor.sensors.found:
+        return
+    seen = monitor.sensors.readings
+    if seen.joules is not None:
+        joules: list[Sample] = [("", {"meter": seen.meter}, seen.joules)]
+        yield _family("energy_joules_total", "counter", "Of the machine since the start.", joules)
+    if seen.celsius:
+        heat: list[Sample] = [("", {"zone": name}, one) for name, one in seen.celsius.items()]
+        yield _family("temperature_celsius", "gauge", "By thermal zone.", heat)
+    if seen.clocks:
+        clocks: list[Sample] = [
+            ("", {"unit": name}, now * 1e6) for name, (now, _) in seen.clocks.items()
+        ]
+        yield _family("clock_hertz", "gauge", "Of processors.", clocks)
+    yield _family(
+        "throttled", "gauge", "1 once throttling was seen.", [("", {}, bool(seen.throttled))]
+    )
 
 
 def _family(name: str, kind: str, words: str, samples: Iterable[Sample]) -> str:
