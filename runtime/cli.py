@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from roadseg.runtime.ledger import Ledger
     from roadseg.runtime.pipeline import Pipeline
     from roadseg.runtime.progress import LiveLine
+    from roadseg.runtime.service import Upkeep
     from roadseg.runtime.sources.base import Source
 
 
@@ -42,6 +44,11 @@ class RunOptions:
     serve: show the run on a web page, at [HOST:]PORT; of this machine alone unless HOST is given.
     ring: write masks to shared memory under this name, for another process; see docs/ring.md.
     ring_frames: write the frames to the ring too.
+    record: keep the seconds around an event as short videos in this folder: a signal (SIGUSR1), a
+        source that is lost, or --record-below; see docs/service.md.
+    record_seconds: kept before an event, and after it.
+    record_below: a share of drivable pixels, 0 to 1; less is an event.
+    service: run under systemd: tell it how the run is, reload the model at SIGHUP.
     alpha: how much the overlay covers the picture, 0 to 1.
     frames: stop after so many masks; 0 is no limit.
     stall_timeout: seconds without a frame after which a live source is opened again.
@@ -68,6 +75,10 @@ class RunOptions:
     serve: str = ""
     ring: str = ""
     ring_frames: bool = False
+    record: Path | None = None
+    record_seconds: float = 10.0
+    record_below: float = 0.0
+    service: bool = False
     alpha: float = 0.5
     frames: int = 0
     stall_timeout: float = 3.0
@@ -83,6 +94,12 @@ class RunOptions:
         """Check values."""
         if not 0 <= self.alpha <= 1:
             raise UsageError(f"alpha is {self.alpha}: it must be 0 to 1")
+        if not 0 <= self.record_below <= 1:
+            raise UsageError(f"record-below is {self.record_below:g}: it must be 0 to 1")
+        if not 1 <= self.record_seconds <= 3600:
+            raise UsageError(f"record-seconds is {self.record_seconds:g}: it must be 1 to 3600")
+        if self.record_below and self.record is None:
+            raise UsageError("--record-below needs --record FOLDER")
         if self.frames < 0:
             raise UsageError(f"frames is {self.frames}: it must be 0 (no limit) or more")
         for name, none in (("deadline_ms", "none"), ("start_timeout", "without end")):
@@ -111,16 +128,18 @@ def _run(options: RunOptions) -> int:
     from roadseg.runtime.engines import open_engine
     from roadseg.runtime.ledger import Ledger
     from roadseg.runtime.progress import LiveLine
+    from roadseg.runtime.service import Upkeep, listen
     from roadseg.runtime.sources.reconnecting import open_reconnecting
     from roadseg.runtime.sources.survival import Survival
 
-    for number in (
-        signal.SIGTERM,
-        signal.SIGINT,
-    ):  # a service, or a job of a script, ends like Ctrl-C
+    for number in (signal.SIGTERM, signal.SIGINT):  # a service, or a job of a script: like Ctrl-C
         signal.signal(number, signal.default_int_handler)
-    engine = open_engine(model, options.engine, options.size, options.threads)
-    ledger, line = Ledger(deadline_ns=round(options.deadline_ms * 1e6)), LiveLine()
+    requests = listen(options.service, options.record is not None)
+    reopen = partial(open_engine, model, options.engine, options.size, options.threads)
+    upkeep = Upkeep(options.service, requests, reopen)
+    engine = reopen()
+    ledger = Ledger(deadline_ns=round(options.deadline_ms * 1e6))
+    line = LiveLine(upkeep.log.tell if options.service else None)
     survival = Survival(
         options.stall_timeout, options.open_timeout, options.start_timeout, options.fail_fast
     )
@@ -136,7 +155,7 @@ def _run(options: RunOptions) -> int:
         )
         if info.detail:
             print(info.detail, flush=True)
-        return _segment(options, engine, source, ledger, line)
+        return _segment(options, engine, source, ledger, line, upkeep)
 
 
 def _selftest(options: RunOptions) -> int:
@@ -171,22 +190,32 @@ def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
 
 
 def _segment(
-    options: RunOptions, engine: Engine, source: Source, ledger: Ledger, line: LiveLine
+    options: RunOptions,
+    engine: Engine,
+    source: Source,
+    ledger: Ledger,
+    line: LiveLine,
+    upkeep: Upkeep,
 ) -> int:
     from roadseg.runtime.monitor import Monitor
     from roadseg.runtime.pipeline import Pipeline
     from roadseg.runtime.segmenter import Segmenter
+    from roadseg.runtime.service import supervise
     from roadseg.runtime.sinks import FanOut, SinkOptions, open_sinks
 
     pipeline = Pipeline(source, Segmenter(engine), options.frames, ledger)
     monitor = Monitor(pipeline)
     chosen = SinkOptions(**{one.name: getattr(options, one.name) for one in fields(SinkOptions)})
-    sinks = FanOut(open_sinks(chosen, source.info, engine.spec.classes, monitor), source.info.live)
+    opened = open_sinks(chosen, source.info, engine.spec.classes, monitor)
+    sinks = FanOut(opened, source.info.live)
     monitor.tallies = sinks.tallies
     start, stopped = time.monotonic(), False
     line.start(source.info.frames or 0)
     try:
-        with contextlib.closing(pipeline.results()) as results:
+        with (
+            supervise(upkeep, monitor, opened),
+            contextlib.closing(pipeline.results()) as results,
+        ):
             for result in results:
                 sinks.write(result)
                 monitor.note(result)
@@ -195,6 +224,7 @@ def _segment(
         stopped = True
     finally:
         line.clear()
+        pipeline.segmenter.close()
         _tell(pipeline, time.monotonic() - start, sinks.close())
     if pipeline.faults and not source.info.live:
         more = f" (and {ledger.corrupt - 1} more)" if ledger.corrupt > 1 else ""
