@@ -20,6 +20,7 @@ from roadseg.runtime.sources import open_source
 AGES = {"p50": 50, "p90": 90, "p99": 99, "p99.9": 99.9}
 RSS_SAMPLES = 200
 TRACED_FRAMES = 40
+FILL_FRAMES, FILL_S = 5, 0.25
 
 
 class Window:
@@ -99,8 +100,10 @@ def pipeline_allocated_kb(engine: Engine, uri: str) -> float:
         with contextlib.closing(Pipeline(source, Segmenter(engine)).results()) as results:
             tracemalloc.start()
             try:
-                for _ in zip(range(TRACED_FRAMES), results, strict=False):
-                    """Tracing itself allocates at first (caches of line numbers)."""
+                for number, _ in zip(range(TRACED_FRAMES), results, strict=False):
+                    # Queues fill, so that as many buffers are made as there can be. Tracing itself
+                    # allocates at first too (caches of line numbers).
+                    time.sleep(FILL_S if number < FILL_FRAMES else 0)
                 before = tracemalloc.get_traced_memory()[0]
                 tracemalloc.reset_peak()
                 for _ in zip(range(TRACED_FRAMES), results, strict=False):

@@ -200,6 +200,7 @@ def test_no_thread_allocates_an_image_per_frame(model: Path) -> None:
         with contextlib.closing(pipeline.results()) as results:
             for _ in range(20):
                 next(results)
+                time.sleep(0.02)  # queues fill: as many buffers are made as there can be
             tracemalloc.reset_peak()
             before = tracemalloc.get_traced_memory()[0]
             for _ in range(40):
