@@ -18,7 +18,7 @@ from roadseg.runtime.segmenter import Segmenter
 from roadseg.runtime.sources import open_source
 
 AGES = {"p50": 50, "p90": 90, "p99": 99, "p99.9": 99.9}
-RSS_SAMPLES = 200
+RSS_SAMPLES, LEAST_STEP_S = 200, 0.1  # reading it costs CPU time that would count
 TRACED_FRAMES = 40
 FILL_FRAMES, FILL_S = 5, 0.25
 
@@ -31,7 +31,7 @@ class Window:
 
     def __init__(self, engine: ClockedEngine, warmup_s: float, seconds: float) -> None:
         self._engine, self._begin_s = engine, time.monotonic() + warmup_s
-        self._seconds, self._step_s = seconds, seconds / RSS_SAMPLES
+        self._seconds, self._step_s = seconds, max(seconds / RSS_SAMPLES, LEAST_STEP_S)
         self._clock: CpuClock | None = None
         self.age, self.stages = Samples(), dict[str, Samples]()
         self.rss_mb: list[tuple[int, float]] = []
