@@ -36,6 +36,7 @@ from roadseg.runtime.spec import METADATA_KEY, ClassInfo
 RUN = [sys.executable, "-m", "roadseg.runtime.cli"]
 GIVE_UP_S = 60.0
 CAMERA = "synthetic:?size=96x64&live=1&fps=50"
+PATIENT = ("--start-timeout", "0", "--open-timeout", "60")  # a busy machine renders slowly
 
 
 def wait_for(what: str, is_true: Callable[[], object]) -> None:
@@ -156,7 +157,7 @@ def test_a_service_is_ready_reloads_and_stops(
     red, other = all_red(model, tmp_path / "red.onnx"), with_other_classes(model, tmp_path / "o")
     shutil.copy(model, artefact)
     words = (artefact, CAMERA, "--jsonl", lines, "--engine", "onnxruntime", "--service")
-    service = start(*words, NOTIFY_SOCKET=manager.path, WATCHDOG_USEC="4000000")
+    service = start(*words, *PATIENT, NOTIFY_SOCKET=manager.path, WATCHDOG_USEC="4000000")
 
     def rows() -> list[dict[str, float]]:
         text = lines.read_text() if lines.exists() else ""
@@ -210,7 +211,7 @@ def test_a_hangup_ends_a_run_that_is_no_service(
     model: Path, tmp_path: Path, start: Callable[..., Service]
 ) -> None:
     lines = tmp_path / "lines.jsonl"
-    run = start(model, CAMERA, "--jsonl", lines)
+    run = start(model, CAMERA, "--jsonl", lines, *PATIENT)
     wait_for("a row", lambda: run.alive() and lines.exists() and lines.stat().st_size)
     run.send(signal.SIGHUP)
     run.process.communicate(timeout=GIVE_UP_S)
@@ -221,7 +222,7 @@ def test_a_killed_recording_leaves_whole_files_and_the_next_run_keeps_them(
     model: Path, tmp_path: Path, start: Callable[..., Service]
 ) -> None:
     folder = tmp_path / "events"
-    words = (model, CAMERA, "--record", folder, "--record-seconds", "2")
+    words = (model, CAMERA, "--record", folder, "--record-seconds", "2", *PATIENT)
     run = start(*words)
     wait_for("segments", lambda: run.alive() and len(list(folder.glob("ring/[0-9]*.mp4"))) >= 2)
     run.send(signal.SIGUSR1)
