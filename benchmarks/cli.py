@@ -6,31 +6,30 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
-from roadseg.benchmarks.gates import Gate, Limits, Share, check_limits, compare, other_machines
+from roadseg.benchmarks.ending import finish
+from roadseg.benchmarks.gates import Limits, Share
 from roadseg.benchmarks.outputs import Outputs
-from roadseg.benchmarks.results import results
 from roadseg.benchmarks.rows import Row, read_rows
-from roadseg.benchmarks.table import one_line, text_table
 from roadseg.runtime.errors import UsageError, run_cli
 from roadseg.runtime.options import Size, parse_options
 
-REPORT, DEVICE_CHECK = "report", "device-check"
+REPORT, PIPELINE, DEVICE_CHECK = "report", "pipeline", "device-check"
 TOLERANCE = Share("10%")
 
 
 @dataclass(frozen=True)
 class BenchOptions:
     """Measure speed, memory and accuracy of models, side by side. `seg-bench report ROWS…` makes
-    reports of rows that were measured before, and holds them to gates. `seg-bench device-check`
-    tries all of roadseg on a machine and writes one report that can be sent.
+    reports of rows that were measured before, and holds them to gates. `seg-bench pipeline`
+    measures models behind a live camera. `seg-bench device-check` tries all of roadseg on a machine
+    and writes one report that can be sent.
 
     models: paths of artefacts or names of shipped networks.
     engine: engines to measure on.
     size: input sizes of the network; the model's own when not given.
     frame_size: size of the frames that are segmented; the network's input when not given.
-    format: pixel format of the frames, BGR or NV12.
+    format: pixel format of the frames: BGR, NV12 or YUYV.
     data: data set to measure accuracy on, as seg-data takes it.
     split: which split of it.
     n: frames that are timed for each configuration.
@@ -100,8 +99,12 @@ class BenchOptions:
     def limits(self) -> Limits:
         """What rows must reach."""
         return Limits(
-            *(self.min_fps, self.max_p99, self.min_miou),
-            *(self.max_growth, self.tolerance, self.max_drop),
+            min_fps=self.min_fps,
+            max_p99=self.max_p99,
+            min_miou=self.min_miou,
+            max_growth=self.max_growth,
+            tolerance=self.tolerance,
+            max_drop=self.max_drop,
         )
 
 
@@ -116,6 +119,10 @@ def _run(words: Sequence[str]) -> int:
         from roadseg.benchmarks.device.check import device_check
 
         return device_check(words[1:])
+    if words[:1] == [PIPELINE]:
+        from roadseg.benchmarks.pipeline_cli import run
+
+        return run(words[1:])
     options = parse_options("seg-bench", BenchOptions, words, positional=("models",))
     outputs = Outputs.named(
         options.out,
@@ -127,16 +134,13 @@ def _run(words: Sequence[str]) -> int:
         outputs.check()
     else:
         rows = _measure(options, outputs, words)
-    gates = _gates(rows, earlier, options)
-    outputs.write(rows, gates)
-    _print_results(rows)
-    _print_next(options, outputs)
-    return _print_gates(gates)
+    again = shlex.join(["seg-bench", *options.models])
+    return finish(rows, earlier, options.limits, outputs, again)
 
 
 def _measure(options: BenchOptions, outputs: Outputs, words: Sequence[str]) -> list[Row]:
+    from roadseg.benchmarks.about import about
     from roadseg.benchmarks.configuration import combine
-    from roadseg.benchmarks.machine import machine, versions
     from roadseg.benchmarks.measure import measure
     from roadseg.runtime.shipped import DEFAULT_MODEL
 
@@ -147,44 +151,4 @@ def _measure(options: BenchOptions, outputs: Outputs, words: Sequence[str]) -> l
         threads=options.threads,
     )
     outputs.check()
-    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    about = {
-        "machine": machine(),
-        "versions": versions(),
-        "options": {"command": shlex.join(["seg-bench", *words]), "started": started},
-    }
-    return measure(configurations, options, about)
-
-
-def _gates(rows: Sequence[Row], earlier: Sequence[Row], options: BenchOptions) -> list[Gate]:
-    gates = check_limits(rows, options.limits)
-    if earlier:
-        if warning := other_machines(rows, earlier):
-            print(f"seg-bench: {warning}", file=sys.stderr)
-        gates += compare(rows, earlier, options.limits)
-    return gates
-
-
-def _print_results(rows: Sequence[Row]) -> None:
-    found = results(rows)
-    print(one_line(found[0]) if len(found) == 1 else text_table(found))
-
-
-def _print_next(options: BenchOptions, outputs: Outputs) -> None:
-    if outputs.paths:
-        print(f"reports: {', '.join(map(str, outputs.paths))}")
-    models = shlex.join(options.models)
-    if outputs.jsonl and not options.reporting:
-        again = f"seg-bench {models} --compare {shlex.quote(str(outputs.jsonl))}"
-        print(f"next: after a change, {' '.join(again.split())}")
-    elif not outputs.paths:
-        print(f"next: {' '.join(f'seg-bench {models} --out bench'.split())}")
-
-
-def _print_gates(gates: Sequence[Gate]) -> int:
-    missed = [gate for gate in gates if not gate.passed]
-    for gate in missed:
-        print(f"seg-bench: missed: {gate}", file=sys.stderr)
-    if gates and not missed:
-        print(f"gates: all {len(gates)} passed")
-    return 1 if missed else 0
+    return measure(configurations, options, about(words))

@@ -21,7 +21,7 @@ class Configuration:
     engine: as asked for, such as "auto".
     size: of the network's input; None for the artefact's own.
     frame_size: of the frames; None for the same as the network's input.
-    pixel_format: of the frames, "BGR" or "NV12".
+    pixel_format: of the frames, "BGR", "NV12" or "YUYV".
     threads: of the engine; 0 leaves it to the engine.
     """
 
@@ -53,8 +53,8 @@ def combine(
 ) -> list[Configuration]:
     """Return every model on every engine at every size, without repeats, models first.
 
-    Raises UsageError for a model that is neither a file nor shipped, and for NV12 frames with an
-    odd side.
+    Raises UsageError for a model that is neither a file nor shipped, and for NV12 or YUYV
+    frames with an odd side.
     """
     from roadseg.runtime.shipped import resolve_model
 
@@ -84,8 +84,8 @@ def _check_frame(one: Configuration) -> None:
     size = one.frame_size or one.size
     if size and (size.width < 16 or size.height < 16):
         raise UsageError(f"a frame of {size} is too small to measure with: 16x16 or more")
-    if size and one.pixel_format == "NV12" and (size.width % 2 or size.height % 2):
-        raise UsageError(f"NV12 frames have even sides, not {size}: use --format BGR")
+    if size and one.pixel_format != "BGR" and (size.width % 2 or size.height % 2):
+        raise UsageError(f"{one.pixel_format} frames have even sides, not {size}: use --format BGR")
 
 
 def _text(size: Size | None) -> str | None:

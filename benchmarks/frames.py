@@ -8,7 +8,7 @@ import numpy as np
 
 from roadseg.runtime.frame import Frame, PixelFormat, Pixels
 
-FORMATS = (PixelFormat.BGR.value, PixelFormat.NV12.value)
+FORMATS = tuple(one.value for one in (PixelFormat.BGR, PixelFormat.NV12, PixelFormat.YUYV))
 
 
 def road_frames(width: int, height: int, pixel_format: str, count: int = 4) -> list[Frame]:
@@ -19,7 +19,9 @@ def road_frames(width: int, height: int, pixel_format: str, count: int = 4) -> l
     """
     layout = PixelFormat(pixel_format)
     scenes = (_scene(width, height, seed) for seed in range(count))
-    make = _to_nv12 if layout is PixelFormat.NV12 else np.ascontiguousarray
+    make = {PixelFormat.NV12: _to_nv12, PixelFormat.YUYV: _to_yuyv}.get(
+        layout, np.ascontiguousarray
+    )
     return [
         Frame(make(scene), layout, time.monotonic_ns(), number, f"{number:06d}")
         for number, scene in enumerate(scenes)
@@ -57,3 +59,10 @@ def _to_nv12(picture: Pixels) -> Pixels:
     luma, chroma = planar[: height * width], planar[height * width :]
     pairs = chroma.reshape(2, -1).T.reshape(-1)
     return np.concatenate([luma, pairs]).reshape(height * 3 // 2, width).astype(np.uint8)
+
+
+def _to_yuyv(picture: Pixels) -> Pixels:
+    """Convert BGR with an even width to YUYV, (height, width, 2)."""
+    import cv2
+
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_YUY2), np.uint8)

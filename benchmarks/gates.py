@@ -34,7 +34,9 @@ class Share(float):
 class Limits:
     """What rows must reach; None is not asked for.
 
-    min_fps, max_p99: of latency rows (and max_p99 of pipeline rows), frames a second and ms.
+    min_fps: of latency and pipeline rows, frames a second.
+    max_p99: milliseconds of latency, and of the age of a pipeline's masks.
+    max_outside: of pipeline rows, the share of CPU time outside the engine.
     min_miou: of accuracy rows, 0 to 1.
     max_growth: of soak rows, MB per 1000 frames.
     tolerance: how much slower or larger than the earlier row is still the same, a share.
@@ -43,6 +45,7 @@ class Limits:
 
     min_fps: float | None = None
     max_p99: float | None = None
+    max_outside: float | None = None
     min_miou: float | None = None
     max_growth: float | None = None
     tolerance: float = 0.1
@@ -62,35 +65,44 @@ class Gate:
         return f"{self.subject}: {self.detail} ({self.name})"
 
 
-_Limit = tuple[str, str, Callable[[Row], float | None], bool, float, str]
+_Limit = tuple[str, tuple[str, ...], Callable[[Row], float | None], bool, float, str]
+TIMED = ("latency", "pipeline")
+
+
+def _p99(row: Row) -> float | None:
+    return (row.age_ms if row.kind == "pipeline" else row.latency_ms).get("p99")
 
 
 def _limits(limits: Limits) -> dict[str, _Limit]:
-    """Option → its option's name, row kind, figure, whether more is better, factor, unit."""
+    """Option → its option's name, row kinds, figure, whether more is better, factor, unit."""
     return {
-        "min_fps": ("min-fps", "latency", lambda row: row.fps, True, 1, " FPS"),
-        "max_p99": ("max-p99", "latency", lambda row: row.latency_ms.get("p99"), False, 1, " ms"),
-        "min_miou": ("min-miou", "accuracy", lambda row: row.miou, True, 100, " % mIoU"),
+        "min_fps": ("min-fps", TIMED, lambda row: row.fps, True, 1, " FPS"),
+        "max_p99": ("max-p99", TIMED, _p99, False, 1, " ms"),
+        "max_outside": (
+            *("max-outside", ("pipeline",), lambda row: row.cpu.get("outside_share"), False),
+            *(100, " % of CPU time outside the engine"),
+        ),
+        "min_miou": ("min-miou", ("accuracy",), lambda row: row.miou, True, 100, " % mIoU"),
         "max_growth": (
-            *("max-growth", "soak", lambda row: row.soak.get("slope_mb_per_1000"), False),
+            *("max-growth", ("soak",), lambda row: row.soak.get("slope_mb_per_1000"), False),
             *(1, " MB in 1000 frames"),
         ),
     }
 
 
 def check_limits(rows: Sequence[Row], limits: Limits) -> list[Gate]:
-    """Check every row that a limit speaks of.
+    """Check every row that a limit speaks of, and that all frames of a camera are explained.
 
     Raises UsageError for a limit that no row can be held to: a gate that cannot fail is none.
     """
-    gates = []
-    for option, (name, kind, figure, more, factor, unit) in _limits(limits).items():
+    gates = [_explained(row) for row in rows if "unexplained" in row.ledger]
+    for option, (name, kinds, figure, more, factor, unit) in _limits(limits).items():
         wanted = getattr(limits, option)
         if wanted is None:
             continue
-        held = [(row, value) for row in rows if (value := _of(row, kind, figure)) is not None]
+        held = [(row, value) for row in rows if (value := _of(row, kinds, figure)) is not None]
         if not held:
-            raise UsageError(f"--{name}: no row of kind {kind} to hold to it{_hint(kind)}")
+            raise UsageError(f"--{name}: no row of kind {kinds[0]} to hold to it{_hint(kinds[0])}")
         for row, value in held:
             passed = value >= wanted if more else value <= wanted
             bound = "at least" if more else "at most"
@@ -99,8 +111,14 @@ def check_limits(rows: Sequence[Row], limits: Limits) -> list[Gate]:
     return gates
 
 
-def _of(row: Row, kind: str, figure: Callable[[Row], float | None]) -> float | None:
-    return figure(row) if row.kind == kind else None
+def _explained(row: Row) -> Gate:
+    lost = row.ledger["unexplained"]
+    detail = f"{lost} of {row.ledger.get('captured', 0)} frames unexplained, wanted 0"
+    return Gate("ledger", row.label, lost == 0, detail)
+
+
+def _of(row: Row, kinds: Sequence[str], figure: Callable[[Row], float | None]) -> float | None:
+    return figure(row) if row.kind in kinds else None
 
 
 def _hint(kind: str) -> str:
@@ -122,8 +140,10 @@ def compare(rows: Sequence[Row], earlier: Sequence[Row], limits: Limits) -> list
 
 def _compare_row(row: Row, old: Row, limits: Limits) -> list[Gate]:
     new_p50, old_p50 = row.latency_ms.get("p50"), old.latency_ms.get("p50")
+    new_age, old_age = row.age_ms.get("p50"), old.age_ms.get("p50")
     found = [
         _grown("p50", row, new_p50, old_p50, limits.tolerance, "ms"),
+        _grown("age p50", row, new_age, old_age, limits.tolerance, "ms"),
         _grown("memory", row, row.memory_mb, old.memory_mb, limits.tolerance, "MB"),
     ]
     if row.miou is not None and old.miou is not None:

@@ -92,6 +92,7 @@ def summary(rows: Sequence[Row], gates: Sequence[Gate]) -> dict[str, Any]:
                 **{name: getattr(one.main, name) for name in _SHOWN},
                 "p50_ms": one.p50,
                 "p99_ms": one.main.latency_ms.get("p99"),
+                "age_p99_ms": one.main.age_ms.get("p99"),
                 "miou": one.accuracy.miou if one.accuracy else None,
             }
             for one in found

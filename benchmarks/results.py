@@ -40,7 +40,7 @@ class Result:
 
 def identity(row: Row) -> tuple[Hashable, ...]:
     """Return what makes two rows the same measurement, whatever the machine."""
-    how = tuple(str(row.options.get(name, "")) for name in ("threads", "frame_size"))
+    how = tuple(str(row.options.get(name, "")) for name in ("threads", "frame_size", "rate"))
     return (row.kind, *row.key, *how, row.options.get("pixel_format", ""))
 
 
@@ -83,6 +83,7 @@ def _parts(row: Row) -> tuple[str, ...]:
         f"threads {threads}" if threads else "",
         f"frames {frame}" if frame and row.kind != "accuracy" else "",
         str(row.options.get("pixel_format", "")) if row.kind != "accuracy" else "",
+        f"{rate:g} FPS" if (rate := row.options.get("rate")) else "",
         "pipeline" if row.kind == "pipeline" else "",
         _cpu(row) if row.kind != "accuracy" else "",
     )
@@ -99,6 +100,7 @@ def verdict(found: Sequence[Result]) -> list[str]:
     return [
         *_speed(timed),
         *(_real_time(timed) if timed else []),
+        *_cameras(found),
         *_accuracy(scored, timed),
         *_memory(found),
     ]
@@ -127,6 +129,16 @@ def _real_time(timed: Sequence[Result]) -> list[str]:
     else:
         which = f"{len(hold)} of {len(timed)} hold"
     return [f"{which} {REAL_TIME_FPS:.0f} FPS with p99 (at most {budget:.1f} ms)."]
+
+
+def _cameras(found: Sequence[Result]) -> list[str]:
+    return [
+        f"{one.main.label}, camera to mask: {one.main.fps or 0:.1f} FPS, age p99 "
+        f"{one.main.age_ms['p99']:.1f} ms, {one.main.ledger.get('unexplained', 0)} frames "
+        f"unexplained, {one.main.cpu.get('outside_share', 0):.1%} of CPU time outside the engine."
+        for one in found
+        if one.main.kind == "pipeline"
+    ]
 
 
 def _accuracy(scored: Sequence[Result], timed: Sequence[Result]) -> list[str]:

@@ -29,8 +29,11 @@ class Row:
     n, warmup: how many frames were counted, and how many before them were not.
     latency_ms: frame in to full-size mask out: p50, p90, p99, min, max.
     stages_ms: the medians of preprocess, infer and decode.
-    age_ms: capture to mask, where there is a camera: p50, p90, p99, max.
-    fps: frames a second, one after the other: n / (the sum of all latencies).
+    age_ms: capture to mask, where there is a camera: p50, p90, p99, p99.9, max.
+    fps: frames a second, one after the other: n / (the sum of all latencies); of a camera, masks a
+        second of the clock.
+    ledger: frames captured, shown, dropped, stale, corrupt, and unexplained (must be 0).
+    cpu: seconds: total_s, engine_s, outside_s and its threads'; outside_share of the total.
     memory_mb: peak resident memory of the process that ran this alone, in 2**20 bytes.
     miou, iou, pixel_accuracy: 0 to 1, of one confusion matrix; iou by class name.
     groups: mIoU by group of the data set (a drive).
@@ -61,6 +64,8 @@ class Row:
     groups: dict[str, float] = field(default_factory=dict)
     soak: dict[str, Any] = field(default_factory=dict)
     sensors: dict[str, Any] = field(default_factory=dict)
+    ledger: dict[str, int] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
@@ -77,7 +82,16 @@ class Row:
         """The configuration in words: "mobileunet int8 · onnxruntime · 1024x512"."""
         named = self.model.endswith(self.precision)
         model = self.model if named else f"{self.model} {self.precision}"
-        return f"{model} · {self.engine} · {self.width}x{self.height}"
+        parts = [model, self.engine, f"{self.width}x{self.height}", *self.camera_parts]
+        return " · ".join(parts)
+
+    @property
+    def camera_parts(self) -> list[str]:
+        """How the camera of a pipeline was asked for: "NV12", "30 FPS"."""
+        if self.kind != "pipeline":
+            return []
+        layout, rate = self.options.get("pixel_format"), self.options.get("rate")
+        return [str(layout)] * bool(layout) + [f"{rate:g} FPS"] * bool(rate)
 
     def to_json(self) -> str:
         """Return the row as one line of JSON, the schema first."""
@@ -146,7 +160,8 @@ _CHECKS: dict[str, _Check] = {
     **dict.fromkeys(("model", "engine", "precision"), (_text, "text")),
     **dict.fromkeys(("width", "height", "n", "warmup", "schema"), (_natural, "a whole number")),
     **dict.fromkeys(
-        ("latency_ms", "stages_ms", "age_ms", "iou", "groups"), (_numbers, "numbers by name")
+        ("latency_ms", "stages_ms", "age_ms", "iou", "groups", "ledger", "cpu"),
+        (_numbers, "numbers by name"),
     ),
     **dict.fromkeys(("fps", "memory_mb", "miou", "pixel_accuracy"), (_number, "a number")),
     "sensors": (_sensors, "the figures of sensors"),
@@ -157,6 +172,7 @@ _CHECKS: dict[str, _Check] = {
 # What reports take for granted in a row of a kind.
 _NEEDED = {
     "latency": ("latency_ms", ("p50",)),
+    "pipeline": ("age_ms", ("p50", "p99")),
     "soak": ("soak", ("slope_mb_per_1000", "rss_mb", "allocated_kb")),
 }
 _REQUIRED = ("kind", "model", "engine", "precision", "width", "height")

@@ -25,6 +25,10 @@ def _sensor(name: str, how: str) -> Cell:
     return lambda one: _format(one.main.sensors.get(name), how)
 
 
+def _ledger(name: str) -> Cell:
+    return lambda one: str(one.main.ledger.get(name, ""))
+
+
 def _format(value: float | None, how: str, factor: float = 1.0) -> str:
     return "" if value is None else format(value * factor, how)
 
@@ -35,6 +39,7 @@ COLUMNS: tuple[tuple[str, str, Cell], ...] = (
     ("precision", "", lambda one: one.main.precision),
     ("engine", "", lambda one: one.main.engine),
     ("size", "", lambda one: f"{one.main.width}x{one.main.height}"),
+    ("camera", "", lambda one: " ".join(one.main.camera_parts)),
     ("p50", "ms", _latency("p50")),
     ("p90", "ms", _latency("p90")),
     ("p99", "ms", _latency("p99")),
@@ -44,7 +49,15 @@ COLUMNS: tuple[tuple[str, str, Cell], ...] = (
     ("infer", "ms", _stage("infer")),
     ("decode", "ms", _stage("decode")),
     ("age p50", "ms", _age("p50")),
+    ("age p90", "ms", _age("p90")),
     ("age p99", "ms", _age("p99")),
+    ("age p99.9", "ms", _age("p99.9")),
+    ("age max", "ms", _age("max")),
+    ("captured", "", _ledger("captured")),
+    ("dropped", "", _ledger("dropped")),
+    ("stale", "", _ledger("stale")),
+    ("unexplained", "", _ledger("unexplained")),
+    ("CPU outside engine", "%", lambda one: _format(one.main.cpu.get("outside_share"), ".1f", 100)),
     ("memory", "MB", lambda one: _format(one.main.memory_mb, ".0f")),
     ("energy", "J/frame", _sensor("joules_per_frame", ".3f")),
     ("power", "W", _sensor("watts", ".1f")),
@@ -105,10 +118,16 @@ def one_line(one: Result) -> str:
     if row.latency_ms:
         timing = f"{row.latency_ms['p50']:.1f} ms p50, {row.latency_ms.get('p99', 0):.1f} ms p99"
         parts.append(f"{timing}, {row.fps or 0:.1f} FPS")
+    if row.age_ms:
+        parts.append(f"{row.fps or 0:.1f} FPS, age {row.age_ms['p99']:.1f} ms p99")
+    if row.ledger:
+        parts.append(f"{row.ledger['unexplained']} of {row.ledger['captured']} unexplained")
     if row.stages_ms:
         parts.append(" + ".join(f"{name} {value:.1f}" for name, value in row.stages_ms.items()))
     if one.miou is not None:
         parts.append(f"mIoU {one.miou:.2f} %")
+    if row.cpu:
+        parts.append(f"{row.cpu['outside_share']:.1%} of CPU outside the engine")
     if row.memory_mb:
         parts.append(f"{row.memory_mb:.0f} MB")
     return " | ".join(parts)

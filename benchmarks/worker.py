@@ -7,6 +7,8 @@ are read from standard input and answered on standard output, a line of JSON eac
     {"run": N}               → {"total_ns": [N], "stages_ns": {stage: [N]}, "sensors": {…}}
     {"soak": N}              → {"rss_mb": [[frame, MB], …], "allocated_kb", "frame_kb"}
     {"peak": true}           → {"memory_mb"}
+    {"pipeline": {"uri", "warmup_s", "seconds"}} → see run_pipeline
+    {"allocated": URI}       → {"allocated_kb"}
 
 An error is answered by {"error": its class, "message"}, and ends the worker; so does end of input.
 """
@@ -18,11 +20,11 @@ import os
 import sys
 import time
 import tracemalloc
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from roadseg.benchmarks.configuration import Configuration
 from roadseg.benchmarks.frames import road_frames
+from roadseg.benchmarks.memory import peak_mb, resident_mb
 from roadseg.runtime.errors import RoadsegError
 from roadseg.runtime.files import sha256
 from roadseg.runtime.sensors import SensorLog
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from roadseg.runtime.frame import Frame
     from roadseg.runtime.segmenter import Segmenter
 
-PAGE = os.sysconf("SC_PAGE_SIZE")
 SOAK_SAMPLES = 200
 TRACED_FRAMES = 20
 
@@ -126,21 +127,6 @@ class Worker:
         return worst / 1024
 
 
-def resident_mb() -> float:
-    """Return this process's resident memory in MiB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE / 2**20
-
-
-def peak_mb() -> float:
-    """Return this process's highest resident memory in MiB.
-
-    VmHWM and not getrusage's ru_maxrss: that one remembers the parent's size from before exec.
-    """
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
-
-
 def serve(commands: TextIO, answers: TextIO) -> None:
     """Answer commands until the input ends or one fails."""
     worker: Worker | None = None
@@ -162,6 +148,14 @@ def _answer(worker: Worker, command: dict[str, Any]) -> dict[str, Any]:
         return worker.run(int(command["run"]))
     if "soak" in command:
         return worker.soak(int(command["soak"]))
+    if "pipeline" in command:
+        from roadseg.benchmarks.pipeline_run import run_pipeline
+
+        return run_pipeline(worker.engine, **command["pipeline"])
+    if "allocated" in command:
+        from roadseg.benchmarks.pipeline_run import pipeline_allocated_kb
+
+        return {"allocated_kb": pipeline_allocated_kb(worker.engine, command["allocated"])}
     if "peak" in command:
         return {"memory_mb": peak_mb()}
     return worker.describe()

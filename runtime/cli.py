@@ -2,103 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from roadseg.runtime.errors import UsageError, run_cli
-from roadseg.runtime.options import Size, parse_options
-
-if TYPE_CHECKING:
-    from roadseg.runtime.engines.base import Engine
-    from roadseg.runtime.ledger import Ledger
-    from roadseg.runtime.pipeline import Pipeline
-    from roadseg.runtime.progress import LiveLine
-    from roadseg.runtime.segmenter import Segmenter
-    from roadseg.runtime.sources.base import Source
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """Segment a camera, a video, images or rendered roads: seg-run [MODEL] SOURCE.
-
-    what: MODEL and SOURCE, or SOURCE alone for the network in the package. SOURCE is a video file,
-        an image, a folder of images, camera:N, csi://N, a stream (rtsp://…, http://….mjpg,
-        udp://…), gst:PIPELINE, or synthetic:?size=960x544&frames=150.
-    camera: number, name or device file of a camera, instead of SOURCE; with ?size=1280x720&fps=30
-        after it where it matters (see docs/cameras.md).
-    engine: auto, onnxruntime, openvino, tensorrt, ncnn or torchscript.
-    size: of the network's input; by default the model's own.
-    threads: of the engine; 0 leaves it to the engine.
-    save: write the overlay as a video (.mp4, .mkv, .avi).
-    masks: write masks as PNG files of class ids to this folder.
-    jsonl: write a line of JSON for each frame.
-    sheet: write a contact sheet (PNG) of overlays.
-    show: show the overlay in a window.
-    serve: show the run on a web page, at [HOST:]PORT; of this machine alone unless HOST is given.
-    ring: write masks to shared memory under this name, for another process; see docs/ring.md.
-    ring_frames: write the frames to the ring too.
-    alpha: how much the overlay covers the picture, 0 to 1.
-    post: stages after the network, in this order: smooth, unknown:0.6, area:64, close:64, crf,
-        polygon, free; see docs/postprocess.md.
-    camera_model: TOML file of the camera's intrinsics and mounting, for --post free in metres.
-    frames: stop after so many masks; 0 is no limit.
-    stall_timeout: seconds without a frame after which a live source is opened again.
-    open_timeout: seconds that opening a live source may take.
-    start_timeout: seconds that a live source may be missing at the start; 0 waits on.
-    fail_fast: end with exit code 3 when a live source is not there, stalls or is lost; by default
-        it is waited for.
-    deadline_ms: count masks that are older than this; 0 counts none.
-    selftest: run the model's golden frame on this machine's engine; exit code 1 when it is off.
-    list_models: list the networks in the package.
-    list_cameras: list the cameras that are here, with their stable names, formats, sizes and rates.
-    """
-
-    what: tuple[str, ...] = ()
-    camera: str = ""
-    engine: str = "auto"
-    size: Size | None = None
-    threads: int = 0
-    save: Path | None = None
-    masks: Path | None = None
-    jsonl: Path | None = None
-    sheet: Path | None = None
-    show: bool = False
-    serve: str = ""
-    ring: str = ""
-    ring_frames: bool = False
-    alpha: float = 0.5
-    post: tuple[str, ...] = ()
-    camera_model: Path | None = None
-    frames: int = 0
-    stall_timeout: float = 3.0
-    open_timeout: float = 10.0
-    start_timeout: float = 10.0
-    fail_fast: bool = False
-    deadline_ms: float = 0.0
-    selftest: bool = False
-    list_models: bool = False
-    list_cameras: bool = False
-
-    def __post_init__(self) -> None:
-        """Check values."""
-        if not 0 <= self.alpha <= 1:
-            raise UsageError(f"alpha is {self.alpha}: it must be 0 to 1")
-        if self.frames < 0:
-            raise UsageError(f"frames is {self.frames}: it must be 0 (no limit) or more")
-        for name, none in (("deadline_ms", "none"), ("start_timeout", "without end")):
-            if not 0 <= getattr(self, name) < float("inf"):
-                told = f"{name.replace('_', '-')} is {getattr(self, name):g}"
-                raise UsageError(f"{told}: it must be 0 ({none}) or more")
-        for name in ("stall_timeout", "open_timeout"):
-            if not 0 < getattr(self, name) < float("inf"):
-                told = f"{name.replace('_', '-')} is {getattr(self, name):g} seconds"
-                raise UsageError(f"{told}: it must be more than 0")
+from roadseg.runtime.options import parse_options
+from roadseg.runtime.run_options import RunOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,34 +24,9 @@ def _run(options: RunOptions) -> int:
     if options.selftest:
         return _selftest(options)
     model, uri = choose(options.what, options.camera)
-    from roadseg.runtime.engines import open_engine
-    from roadseg.runtime.ledger import Ledger
-    from roadseg.runtime.progress import LiveLine
-    from roadseg.runtime.sources.reconnecting import open_reconnecting
-    from roadseg.runtime.sources.survival import Survival
+    from roadseg.runtime.run import run
 
-    for number in (
-        signal.SIGTERM,
-        signal.SIGINT,
-    ):  # a service, or a job of a script, ends like Ctrl-C
-        signal.signal(number, signal.default_int_handler)
-    engine = open_engine(model, options.engine, options.size, options.threads)
-    ledger, line = Ledger(deadline_ns=round(options.deadline_ms * 1e6)), LiveLine()
-    survival = Survival(
-        options.stall_timeout, options.open_timeout, options.start_timeout, options.fail_fast
-    )
-    with contextlib.closing(engine):
-        segmenter = _segmenter(options, engine)  # before a camera is waited for
-        with open_reconnecting(uri, survival, ledger.outages, line.tell) as source:
-            spec, info = engine.spec, source.info
-            print(
-                f"{spec.name} {spec.precision} on {engine.name} at {engine.width}x{engine.height}, "
-                f"from {info.uri}" + (f" {info.width}x{info.height}" if info.width else ""),
-                flush=True,
-            )
-            if info.detail:
-                print(info.detail, flush=True)
-            return _segment(options, segmenter, source, ledger, line)
+    return run(options, model, uri)
 
 
 def _selftest(options: RunOptions) -> int:
@@ -173,61 +58,6 @@ def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
     if what[0] in shipped_models() or Path(what[0]).suffix.lower() in SUFFIXES:
         raise UsageError(f"{what[0]} is a model: give a source too, such as --camera 0")
     return DEFAULT_MODEL, what[0]
-
-
-def _segmenter(options: RunOptions, engine: Engine) -> Segmenter:
-    from roadseg.runtime.camera_model import CameraModel
-    from roadseg.runtime.postprocess import open_stages
-    from roadseg.runtime.segmenter import Segmenter
-
-    camera = CameraModel.read(options.camera_model) if options.camera_model else None
-    return Segmenter(engine, open_stages(options.post, engine.spec.classes, camera))
-
-
-def _segment(
-    options: RunOptions, segmenter: Segmenter, source: Source, ledger: Ledger, line: LiveLine
-) -> int:
-    from roadseg.runtime.monitor import Monitor
-    from roadseg.runtime.pipeline import Pipeline
-    from roadseg.runtime.sensors import SensorLog, SensorThread
-    from roadseg.runtime.sinks import FanOut, SinkOptions, open_sinks
-
-    pipeline = Pipeline(source, segmenter, options.frames, ledger)
-    log = SensorLog()
-    monitor = Monitor(pipeline, log)
-    chosen = SinkOptions(**{one.name: getattr(options, one.name) for one in fields(SinkOptions)})
-    classes = segmenter.engine.spec.classes
-    sinks = FanOut(open_sinks(chosen, source.info, classes, monitor), source.info.live)
-    monitor.tallies = sinks.tallies
-    for note in filter(None, (stage.note for stage in segmenter.stages)):
-        print(note, flush=True)
-    sensors, start, stopped = SensorThread(log), time.monotonic(), False
-    line.start(source.info.frames or 0)
-    try:
-        with contextlib.closing(pipeline.results()) as results:
-            for result in results:
-                sinks.write(result)
-                monitor.note(result)
-                line.show(ledger, result.age_ns)
-    except KeyboardInterrupt:
-        stopped = True
-    finally:
-        line.clear()
-        told = sensors.close().line(pipeline.ledger.shown)
-        _tell(pipeline, time.monotonic() - start, [*([told] if told else []), *sinks.close()])
-    if pipeline.faults and not source.info.live:
-        more = f" (and {ledger.corrupt - 1} more)" if ledger.corrupt > 1 else ""
-        raise type(pipeline.faults[0])(f"{pipeline.faults[0]}{more}")
-    if sinks.failed:
-        return 1
-    return 130 if stopped and not source.info.live else 0
-
-
-def _tell(pipeline: Pipeline, seconds: float, ends: Sequence[str]) -> None:
-    if pipeline.ledger.captured:
-        print("\n".join(pipeline.ledger.lines(seconds)))
-    for line in ends:
-        print(line)
 
 
 def _list_models() -> int:

@@ -83,7 +83,9 @@ class Ledger:
 
     def add_stage(self, name: str, nanoseconds: int) -> None:
         """Add how long a stage took for one frame."""
-        self.stages.setdefault(name, Samples()).add(nanoseconds)
+        if name not in self.stages:  # setdefault would make 64 KB each time
+            self.stages[name] = Samples()
+        self.stages[name].add(nanoseconds)
 
     def lines(self, seconds: float) -> list[str]:
         """Return the ledger as text: the balance, what went wrong, the stages, the ages."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 from roadseg.runtime.ledger import Ledger
 from roadseg.runtime.outages import SourceState, SourceStatus
@@ -15,9 +16,12 @@ class LiveLine:
     """Redraws one line on stderr: frames, rate, age of the last mask, time left.
 
     Threads may share it: each call prints once.
+
+    log: takes the kind and text of what is new of a source, instead of stderr.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, log: Callable[[str, str], None] | None = None) -> None:
+        self._log = log
         self._tty = sys.stderr.isatty()
         self._drawn = 0.0
         self.start(0)
@@ -41,10 +45,16 @@ class LiveLine:
         reason = f": {status.reason}" if status.reason else ""
         if status.changed and (reason or status.state is not SourceState.LIVE):
             self.clear()
-            print(f"source {status.state.value}{reason}", file=sys.stderr, flush=True)
+            self._news(f"source {status.state.value}", reason)
         elif status.state is not SourceState.LIVE:
             tried = f", attempt {status.attempts + 1}" if status.attempts else ""
             self._draw(f"source {status.state.value} for {away:.0f} s{tried}{reason}")
+
+    def _news(self, kind: str, reason: str) -> None:
+        if self._log:
+            self._log(kind, kind + reason)
+        else:
+            print(kind + reason, file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         """Take the line away."""

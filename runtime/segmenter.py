@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,9 @@ class Segmenter:
         self._after = [stage for stage in stages if not stage.before_decode]
         self._is_confident = any(stage.needs_confidence for stage in stages)
         self._mask, self._confidence = Scratch(np.uint8), Scratch(np.uint8)
+        self._next: Engine | None = None
+        self._closed = False
+        self._lock = threading.Lock()  # of the two above
 
     def __call__(self, frame: Frame, mask: Mask | None = None) -> Segmented:
         """Segment a frame into `mask` (H, W), by default into a buffer of its own.
@@ -57,6 +61,8 @@ class Segmenter:
         shape = frame.height, frame.width
         if mask is None:
             mask = self._mask.shaped(*shape)
+        if self._next is not None:
+            self._take_next()
         laps = _Laps()
         preprocess(frame, self.engine.input)
         laps.end("preprocess")
@@ -69,6 +75,32 @@ class Segmenter:
         laps.end("decode")
         self._run(self._after, work, laps)
         return Segmented(mask, work.logits, laps.ns, work.findings)
+
+    def swap(self, engine: Engine) -> None:
+        """Use another engine from the next frame on; the one before is closed then.
+
+        May be called from any thread, while a frame is under way.
+        """
+        with self._lock:
+            unused = engine if self._closed else self._next
+            self._next = None if self._closed else engine
+        if unused is not None:
+            unused.close()
+
+    def close(self) -> None:
+        """Close the engine, and the one that was to follow it; may be called twice."""
+        with self._lock:
+            self._closed, following, self._next = True, self._next, None
+        self.engine.close()
+        if following is not None:
+            following.close()
+
+    def _take_next(self) -> None:
+        with self._lock:
+            following, self._next = self._next, None
+        if following is not None:
+            before, self.engine = self.engine, following
+            before.close()
 
     @staticmethod
     def _run(stages: Sequence[Stage], work: Work, laps: _Laps) -> None:

@@ -28,6 +28,9 @@ class SinkOptions:
     serve: str = ""
     ring: str = ""
     ring_frames: bool = False
+    record: Path | None = None
+    record_seconds: float = 10.0
+    record_below: float = 0.0
     alpha: float = 0.5
 
 
@@ -82,6 +85,11 @@ def _opened(
         yield JsonlSink(options.jsonl, classes)
     if options.ring or options.ring_frames:
         yield RingSink(options.ring, len(classes), options.ring_frames)
+    if options.record:
+        from roadseg.runtime.sinks.record import RecordSink
+
+        seconds, below = options.record_seconds, options.record_below
+        yield RecordSink(options.record, seconds, below, info, painter())
     if options.serve and monitor:
         from roadseg.runtime.sinks.web import WebSink
         from roadseg.runtime.web import Address

@@ -190,3 +190,22 @@ def test_a_videos_copies_are_counted(video: Path, model: Path) -> None:
     pipeline = make_pipeline(str(video), model)
     assert len(list(pipeline.results())) == pipeline.ledger.copies == 12
     assert list(pipeline.ledger.copy_reasons) == ["OpenCV converts what it decodes to BGR"]
+
+
+def test_no_thread_allocates_an_image_per_frame(model: Path) -> None:
+    """Capture, infer and the caller's thread together, behind a camera."""
+    pipeline = make_pipeline("synthetic:?size=640x480&fps=200&live=1&format=yuyv", model)
+    tracemalloc.start()
+    try:
+        with contextlib.closing(pipeline.results()) as results:
+            for _ in range(20):
+                next(results)
+                time.sleep(0.02)  # queues fill: as many buffers are made as there can be
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            for _ in range(40):
+                next(results)
+            grown = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 640 * 480 / 10

@@ -1,0 +1,50 @@
+"""What a session ends with: reports, results on the terminal, gates, the exit code."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+
+from roadseg.benchmarks.gates import Gate, Limits, check_limits, compare, other_machines
+from roadseg.benchmarks.outputs import Outputs
+from roadseg.benchmarks.results import results
+from roadseg.benchmarks.rows import Row
+from roadseg.benchmarks.table import one_line, text_table
+
+
+def finish(
+    rows: Sequence[Row], earlier: Sequence[Row], limits: Limits, outputs: Outputs, command: str
+) -> int:
+    """Write reports, print results and gates; return 1 when a gate was missed.
+
+    command: that measures the same again, or reads the same rows.
+    """
+    gates = check_limits(rows, limits)
+    if earlier:
+        if warning := other_machines(rows, earlier):
+            print(f"seg-bench: {warning}", file=sys.stderr)
+        gates += compare(rows, earlier, limits)
+    outputs.write(rows, gates)
+    found = results(rows)
+    print(one_line(found[0]) if len(found) == 1 else text_table(found))
+    _print_next(outputs, command)
+    return _print_gates(gates)
+
+
+def _print_next(outputs: Outputs, command: str) -> None:
+    if outputs.paths:
+        print(f"reports: {', '.join(map(str, outputs.paths))}")
+    if outputs.jsonl and not command.startswith("seg-bench report "):
+        print(f"next: after a change, {command} --compare {shlex.quote(str(outputs.jsonl))}")
+    elif not outputs.paths:
+        print(f"next: {command} --out bench")
+
+
+def _print_gates(gates: Sequence[Gate]) -> int:
+    missed = [gate for gate in gates if not gate.passed]
+    for gate in missed:
+        print(f"seg-bench: missed: {gate}", file=sys.stderr)
+    if gates and not missed:
+        print(f"gates: all {len(gates)} passed")
+    return 1 if missed else 0

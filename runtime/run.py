@@ -1,0 +1,114 @@
+"""A run of seg-run: model and source opened, masks to the sinks, and at the end what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import partial
+
+from roadseg.runtime.camera_model import CameraModel
+from roadseg.runtime.engines import open_engine
+from roadseg.runtime.engines.base import Engine
+from roadseg.runtime.ledger import Ledger
+from roadseg.runtime.monitor import Monitor
+from roadseg.runtime.pipeline import Pipeline
+from roadseg.runtime.postprocess import open_stages
+from roadseg.runtime.progress import LiveLine
+from roadseg.runtime.run_options import RunOptions
+from roadseg.runtime.segmenter import Segmenter
+from roadseg.runtime.sensors import SensorLog, SensorThread
+from roadseg.runtime.service import Upkeep, listen, supervise
+from roadseg.runtime.sinks import FanOut, SinkOptions, open_sinks
+from roadseg.runtime.sources.base import Source, SourceInfo
+from roadseg.runtime.sources.reconnecting import open_reconnecting
+from roadseg.runtime.sources.survival import Survival
+
+
+def run(options: RunOptions, model: str, uri: str) -> int:
+    """Segment a source until it ends or is stopped; return the exit code."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # a service, or a job of a script: like Ctrl-C
+        signal.signal(number, signal.default_int_handler)
+    requests = listen(options.service, options.record is not None)
+    reopen = partial(open_engine, model, options.engine, options.size, options.threads)
+    upkeep = Upkeep(options.service, requests, reopen)
+    engine = reopen()
+    ledger = Ledger(deadline_ns=round(options.deadline_ms * 1e6))
+    line = LiveLine(upkeep.log.tell if options.service else None)
+    survival = Survival(
+        options.stall_timeout, options.open_timeout, options.start_timeout, options.fail_fast
+    )
+    with contextlib.closing(engine):
+        segmenter = _segmenter(options, engine)  # before a camera is waited for
+        with open_reconnecting(uri, survival, ledger.outages, line.tell) as source:
+            _greet(engine, source.info, segmenter)
+            return _segment(options, segmenter, source, ledger, line, upkeep)
+
+
+def _greet(engine: Engine, info: SourceInfo, segmenter: Segmenter) -> None:
+    """Say what runs, and what was agreed on with the camera."""
+    spec, size = engine.spec, f" {info.width}x{info.height}" if info.width else ""
+    print(
+        f"{spec.name} {spec.precision} on {engine.name} at {engine.width}x{engine.height}, "
+        f"from {info.uri}{size}"
+    )
+    for note in filter(None, (info.detail, *(stage.note for stage in segmenter.stages))):
+        print(note)
+    sys.stdout.flush()
+
+
+def _segmenter(options: RunOptions, engine: Engine) -> Segmenter:
+    camera = CameraModel.read(options.camera_model) if options.camera_model else None
+    return Segmenter(engine, open_stages(options.post, engine.spec.classes, camera))
+
+
+def _segment(
+    options: RunOptions,
+    segmenter: Segmenter,
+    source: Source,
+    ledger: Ledger,
+    line: LiveLine,
+    upkeep: Upkeep,
+) -> int:
+    pipeline = Pipeline(source, segmenter, options.frames, ledger)
+    log = SensorLog()
+    monitor = Monitor(pipeline, log)
+    chosen = SinkOptions(**{one.name: getattr(options, one.name) for one in fields(SinkOptions)})
+    classes = segmenter.engine.spec.classes
+    opened = open_sinks(chosen, source.info, classes, monitor)
+    sinks = FanOut(opened, source.info.live)
+    monitor.tallies = sinks.tallies
+    sensors, start, stopped = SensorThread(log), time.monotonic(), False
+    line.start(source.info.frames or 0)
+    try:
+        with (
+            supervise(upkeep, monitor, opened),
+            contextlib.closing(pipeline.results()) as results,
+        ):
+            for result in results:
+                sinks.write(result)
+                monitor.note(result)
+                line.show(ledger, result.age_ns)
+    except KeyboardInterrupt:
+        stopped = True
+    finally:
+        line.clear()
+        pipeline.segmenter.close()
+        told = sensors.close().line(pipeline.ledger.shown)
+        _tell(pipeline, time.monotonic() - start, [*([told] if told else []), *sinks.close()])
+    if pipeline.faults and not source.info.live:
+        more = f" (and {ledger.corrupt - 1} more)" if ledger.corrupt > 1 else ""
+        raise type(pipeline.faults[0])(f"{pipeline.faults[0]}{more}")
+    if sinks.failed:
+        return 1
+    return 130 if stopped and not source.info.live else 0
+
+
+def _tell(pipeline: Pipeline, seconds: float, ends: Sequence[str]) -> None:
+    if pipeline.ledger.captured:
+        print("\n".join(pipeline.ledger.lines(seconds)))
+    for line in ends:
+        print(line)
