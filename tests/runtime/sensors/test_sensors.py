@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from roadseg.runtime import sensors
 from roadseg.runtime.cli import main
 from roadseg.runtime.monitor import Monitor
 from roadseg.runtime.sensors import Readings, SensorLog, SensorThread
@@ -275,7 +274,7 @@ def test_seg_run_ends_with_what_the_machine_tells(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     root = write(ORIN_NANO)
-    monkeypatch.setattr(sensors, "SensorLog", lambda: SensorLog(root))
+    monkeypatch.setattr("roadseg.runtime.run.SensorLog", lambda: SensorLog(root))
     assert main([str(model), str(images)]) == 0
     line = capsys.readouterr().out.splitlines()[-1]
     assert line.startswith("6.0 W mean, ")
@@ -289,6 +288,6 @@ def test_seg_run_tells_nothing_of_a_machine_that_tells_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sensors, "SensorLog", lambda: SensorLog(tmp_path / "nothing"))
+    monkeypatch.setattr("roadseg.runtime.run.SensorLog", lambda: SensorLog(tmp_path / "nothing"))
     assert main([str(model), str(images)]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("age ")
