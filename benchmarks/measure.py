@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roadseg.benchmarks.configuration import Configuration
@@ -49,7 +50,11 @@ def _score(
     progress: Progress,
     about: dict[str, Any],
 ) -> list[Row]:
-    from roadseg.benchmarks.accuracy import measure_accuracy
+    from roadseg.benchmarks.accuracy import AccuracyOptions, choose_label_map, measure_accuracy
 
+    how = AccuracyOptions(
+        choose_label_map([one.path for one in configurations], options.label_map),
+        *(options.detail, options.worst, Path(options.out)),
+    )
     scored = {**about["options"], "data": options.data, "split": options.split}
-    return measure_accuracy(configurations, dataset, progress, **{**about, "options": scored})
+    return measure_accuracy(configurations, dataset, progress, how, **{**about, "options": scored})
