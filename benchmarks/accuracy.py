@@ -56,9 +56,7 @@ class Scorer:
         self.engine = configuration.open_engine()
         classes = self.engine.spec.classes
         try:
-            self.model = reduce_model(
-                configuration.model, classes, data.classes, options.label_map
-            )
+            self.model = reduce_model(configuration.model, classes, data.classes, options.label_map)
         except DataError:
             self.engine.close()
             raise
@@ -92,16 +90,13 @@ class Scorer:
         options |= asked.how_augmented(getattr(engine, "passes", 1))
         if self.options.label_map:
             options["label_map"] = list(self.options.label_map)
-        return Row(
-            "accuracy",
-            *(asked.model, engine.name, engine.spec.precision, engine.width, engine.height),
-            n=n,
-            **self.scores.fields(),
-            **{**about, "options": {**about.get("options", {}), **options}},
-        )
+        about = {**about, "options": {**about.get("options", {}), **options}}
+        names = (asked.model, engine.name, engine.spec.precision, engine.width, engine.height)
+        values: dict[str, Any] = {"n": n, **self.scores.fields(), **about}
+        return Row("accuracy", *names, **values)
 
     def write_worst(self, dataset: Dataset, alone: bool) -> Path | None:
-        """Write the sheet of the worst frames: worst-MODEL.png, with engine and size for several."""
+        """Write worst-MODEL.png; its name has engine and size unless the model is `alone`."""
         if not self.scores.worst.frames:
             return None
         model, engine, width, height = self.key
@@ -120,7 +115,7 @@ def measure_accuracy(
     configurations: Sequence[Configuration],
     dataset: Dataset,
     progress: Progress,
-    options: AccuracyOptions | None = None,
+    how: AccuracyOptions | None = None,
     **about: Any,
 ) -> list[Row]:
     """Score all configurations in one pass over a data set; return a row for each.
@@ -131,7 +126,7 @@ def measure_accuracy(
     samples = dataset.samples
     if not samples:
         raise DataError("--data: the split has no frames")
-    chosen = options or AccuracyOptions()
+    chosen = how or AccuracyOptions()
     data = reduce_data(dataset.classes, chosen.label_map)
     with _open_scorers(configurations, data, chosen) as scorers:
         progress.restart()

@@ -40,7 +40,8 @@ class Result:
 
 def identity(row: Row) -> tuple[Hashable, ...]:
     """Return what makes two rows the same measurement, whatever the machine."""
-    how = tuple(str(row.options.get(name, "")) for name in ("threads", "frame_size", "tta", "label_map"))
+    names = ("threads", "frame_size", "tta", "label_map")
+    how = tuple(str(row.options.get(name, "")) for name in names)
     return (row.kind, *row.key, *how, row.options.get("pixel_format", ""))
 
 

@@ -66,7 +66,7 @@ class ConfusionMatrix:
 
     @property
     def recall(self) -> NDArray[np.float64]:
-        """Share of the pixels of a class that are called it, NaN for a class that does not occur."""
+        """Share of a class's pixels that are called it, NaN for a class that does not occur."""
         return _shares(np.diag(self.counts), self.counts.sum(1))
 
     @property

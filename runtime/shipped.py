@@ -19,7 +19,8 @@ def shipped_models() -> dict[str, Path]:
 def resolve_model(model: str | Path) -> Path:
     """Return the file of a shipped network's name, or the path itself when it is a file.
 
-    A classical baseline ("classical:otsu") has no file: its name is returned as it is. Raises ModelError for anything else; the message lists the names.
+    A classical baseline ("classical:otsu") has no file: its name is returned as it is.
+    Raises ModelError for anything else; the message lists the names.
     """
     known = shipped_models()
     if is_classical(model):

@@ -9,6 +9,7 @@ from roadseg.runtime.errors import UsageError
 FLIP = "flip"
 SMALLEST, LARGEST = 0.25, 4.0
 
+
 def parse_scales(words: Sequence[str]) -> tuple[float, ...]:
     """Return the scales among the words of --tta; raises UsageError for what is neither."""
     scales = []

@@ -1,4 +1,4 @@
-"""Precision and recall over all thresholds of a class's probability, in a histogram of fixed size."""
+"""Precision and recall over all thresholds of a class's probability, in fixed memory."""
 
 from __future__ import annotations
 

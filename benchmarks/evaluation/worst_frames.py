@@ -91,9 +91,11 @@ def _pictures(image: Pixels, truth: Pixels, predicted: Pixels, palette: Pixels) 
         for ids in (truth, predicted)
     )
     void = true == IGNORE
-    painted = [overlay(picture, ids, palette, ALPHA, np.empty_like(picture)) for ids in (true, guess)]
+    painted = [
+        overlay(picture, ids, palette, ALPHA, np.empty_like(picture)) for ids in (true, guess)
+    ]
     painted[0][void] = VOID
-    grey = np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
+    grey = np.repeat(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2)
     verdict = np.where((true == guess)[..., None], RIGHT, WRONG).astype(np.uint8)
     errors = np.asarray(cv2.addWeighted(grey, 1 - ALPHA, verdict, ALPHA, 0), np.uint8)
     errors[void] = VOID

@@ -10,7 +10,7 @@ from roadseg.runtime.classical.prior import Pixels, evidence, smooth_lab, trapez
 
 CLUSTERS = 8
 PLACE = 40.0  # levels of colour that the picture's width weighs
-EVERY = 7  # pixels of which one is clustered; the others go to the nearest centre
+EVERY = 23  # pixels of which one is clustered; the others go to the nearest centre
 LEAST = 0.08  # of the trapezoid that a road's cluster holds
 SEED = 0
 

@@ -21,7 +21,7 @@ def canny_contours(pixels: Pixels) -> NDArray[np.float32]:
     free = np.asarray(edges == 0, np.uint8)
     free[above_horizon(len(free))] = 0
     contours, _ = cv2.findContours(free, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    inside = [_fill(contour, free.shape) for contour in contours]
+    inside = [_fill(np.asarray(contour, np.int32), free.shape) for contour in contours]
     seed = trapezoid(*free.shape)
     best = max(inside, key=lambda area: int(np.count_nonzero(area & seed)), default=free * 0)
     return evidence(best > 0)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from roadseg.runtime.classical.prior import Pixels, evidence, smooth_lab, trapezoid
 
 ROAD_PARTS, OTHER_PARTS = 2, 5
-EVERY = 7  # pixels of the rest of which one is learned from
+EVERY = 23  # pixels of the rest of which one is learned from
 NOISE = 4.0  # variance in squared levels that every part has: a flat colour is no needle
 SEED = 0
 SURE = 10.0  # the log-likelihood ratio is cut at this
@@ -30,4 +30,6 @@ def gaussian_mixture(pixels: Pixels) -> NDArray[np.float32]:
     other = GaussianMixture(OTHER_PARTS, **about).fit(lab[~inside][::EVERY])
     ratio = (road.score_samples(points) - other.score_samples(points)).reshape(inside.shape)
     found = evidence(ratio > 0)
-    return np.where(found > 0, ratio.clip(0.1, SURE), ratio.clip(-SURE, -0.1)).astype(np.float32)
+    # Where shape and likelihood disagree, the shape decides, as little sure as can be.
+    signed = np.where(found > 0, ratio.clip(0.1, SURE), ratio.clip(-SURE, -0.1))
+    return np.asarray(signed, np.float32)

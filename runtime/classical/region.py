@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from roadseg.runtime.classical.prior import SPECK, Pixels, evidence, trapezoid
 
@@ -30,10 +30,10 @@ def mean_shift(pixels: Pixels) -> NDArray[np.float32]:
     return evidence(_grow(cv2.pyrMeanShiftFiltering(pixels, SPATIAL, RANGE), MODE_STEP))
 
 
-def _grow(pixels: NDArray[np.integer], step: int) -> NDArray[np.bool_]:
+def _grow(pixels: ArrayLike, step: int) -> NDArray[np.bool_]:
     """Return what is reached from seeds spread over the trapezoid, away from its odd colours."""
-    height, width = pixels.shape[:2]
     picture = np.ascontiguousarray(pixels, np.uint8)
+    height, width = picture.shape[:2]
     places = np.argwhere(trapezoid(height, width))
     colors = picture[tuple(places.T)].astype(int)
     usual = np.abs(colors - np.median(colors, axis=0)).sum(1)

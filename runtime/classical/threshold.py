@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roadseg.runtime.classical.prior import (
-    SPECK,
     Pixels,
     above_horizon,
     evidence,
@@ -15,15 +14,15 @@ from roadseg.runtime.classical.prior import (
     trapezoid,
 )
 
-GREY = 55  # saturation, 0 to 255: asphalt and concrete have less
-DARK, BRIGHT = 40, 200  # brightness that a road has by day
+GREY = 20  # distance from grey in Lab: asphalt and concrete have less, also in blue shade
+DARK, BRIGHT = 35, 185  # lightness, 0 to 255, that a road has by day
 
 
 def fixed_threshold(pixels: Pixels) -> NDArray[np.float32]:
     """Call road what is grey, neither dark nor bright; the thresholds are the same for all."""
-    hsv = cv2.cvtColor(cv2.medianBlur(pixels, SPECK), cv2.COLOR_RGB2HSV)
-    saturation, value = hsv[..., 1], hsv[..., 2]
-    return evidence((saturation < GREY) & (value > DARK) & (value < BRIGHT))
+    lab = smooth_lab(pixels)
+    lightness, chroma = lab[..., 0], np.hypot(lab[..., 1] - 128, lab[..., 2] - 128)
+    return evidence((chroma < GREY) & (lightness > DARK) & (lightness < BRIGHT))
 
 
 def otsu_threshold(pixels: Pixels) -> NDArray[np.float32]:

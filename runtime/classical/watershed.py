@@ -26,7 +26,9 @@ def watershed_basins(pixels: Pixels) -> NDArray[np.float32]:
     """
     from skimage.segmentation import watershed
 
-    basins = watershed(_gradient(pixels), _markers(*pixels.shape[:2]))
+    basins = watershed(  # type: ignore[no-untyped-call]
+        _gradient(pixels), _markers(*pixels.shape[:2])
+    )
     return evidence(np.asarray(basins == ROAD))
 
 
