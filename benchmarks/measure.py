@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,5 +57,10 @@ def _score(
         choose_label_map([one.path for one in configurations], options.label_map),
         *(options.detail, options.worst, Path(options.out)),
     )
+    if how.label_map != options.label_map:
+        print(
+            "seg-bench: a classical baseline knows road and other alone: all are scored on these",
+            file=sys.stderr,
+        )
     scored = {**about["options"], "data": options.data, "split": options.split}
     return measure_accuracy(configurations, dataset, progress, how, **{**about, "options": scored})

@@ -78,7 +78,7 @@ def _parts(row: Row) -> tuple[str, ...]:
     """Return what may tell a row from others, the model first."""
     threads, frame = row.options.get("threads", 0), row.options.get("frame_size", "")
     return (
-        row.model if row.model.endswith(row.precision) else f"{row.model} {row.precision}",
+        row.model if row.precision in row.model else f"{row.model} {row.precision}",
         row.engine,
         f"{row.width}x{row.height}",
         f"threads {threads}" if threads else "",

@@ -85,7 +85,7 @@ class Row:
     @property
     def label(self) -> str:
         """The configuration in words: "mobileunet int8 · onnxruntime · 1024x512"."""
-        named = self.model.endswith(self.precision)
+        named = self.precision in self.model
         model = self.model if named else f"{self.model} {self.precision}"
         return f"{model} · {self.engine} · {self.width}x{self.height}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,14 +22,18 @@ def gaussian_mixture(pixels: Pixels) -> NDArray[np.float32]:
     The road beyond the trapezoid is in the second mixture too, so the ratio is careful. Dempster,
     Laird and Rubin, "Maximum Likelihood from Incomplete Data via the EM Algorithm", 1977.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
     lab = smooth_lab(pixels)
     inside = trapezoid(*lab.shape[:2]) > 0
     points = lab.reshape(-1, 3)
     about = {"reg_covar": NOISE, "max_iter": 30, "tol": 1e-2, "random_state": SEED}
-    road = GaussianMixture(ROAD_PARTS, **about).fit(lab[inside])
-    other = GaussianMixture(OTHER_PARTS, **about).fit(lab[~inside][::EVERY])
+    with warnings.catch_warnings():
+        # A picture of few colours has fewer parts than are asked for; the fit serves all the same.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        road = GaussianMixture(ROAD_PARTS, **about).fit(lab[inside])
+        other = GaussianMixture(OTHER_PARTS, **about).fit(lab[~inside][::EVERY])
     ratio = (road.score_samples(points) - other.score_samples(points)).reshape(inside.shape)
     found = evidence(ratio > 0)
     # Where shape and likelihood disagree, the shape decides, as little sure as can be.

@@ -94,7 +94,7 @@ def test_the_worst_frames_are_kept_in_order() -> None:
 
 @pytest.mark.parametrize("word", ["flop", "0", "-1", "9", "nan", "inf"])
 def test_augmentations_that_are_none(word: str) -> None:
-    with pytest.raises(UsageError, match="give flip, and scales from 0.25 to 4"):
+    with pytest.raises(UsageError, match="give flip, and scales"):
         parse_scales(["flip", word])
 
 
