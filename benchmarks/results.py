@@ -76,14 +76,15 @@ def labels(rows: Sequence[Row]) -> list[str]:
 
 def _parts(row: Row) -> tuple[str, ...]:
     """Return what may tell a row from others, the model first."""
+    size = f"{row.width}x{row.height}"
     threads, frame = row.options.get("threads", 0), row.options.get("frame_size", "")
     return (
         row.model if row.precision in row.model else f"{row.model} {row.precision}",
         row.engine,
-        f"{row.width}x{row.height}",
+        size,
         f"threads {threads}" if threads else "",
         f"tta {','.join(map(str, row.options.get('tta', [])))}" if row.options.get("tta") else "",
-        f"frames {frame}" if frame and row.kind != "accuracy" else "",
+        f"frames {frame}" if frame not in ("", size) and row.kind != "accuracy" else "",
         str(row.options.get("pixel_format", "")) if row.kind != "accuracy" else "",
         "pipeline" if row.kind == "pipeline" else "",
         _cpu(row) if row.kind != "accuracy" else "",
