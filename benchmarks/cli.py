@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from roadseg.benchmarks.ending import finish
+from roadseg.benchmarks.evaluation.augmentation import parse_scales
 from roadseg.benchmarks.gates import Limits, Share
 from roadseg.benchmarks.outputs import Outputs
 from roadseg.benchmarks.rows import Row, read_rows
@@ -25,13 +26,19 @@ class BenchOptions:
     measures models behind a live camera. `seg-bench device-check` tries all of roadseg on a machine
     and writes one report that can be sent.
 
-    models: paths of artefacts or names of shipped networks.
+    models: paths of artefacts, names of shipped networks, or classical:METHOD.
     engine: engines to measure on.
     size: input sizes of the network; the model's own when not given.
     frame_size: size of the frames that are segmented; the network's input when not given.
     format: pixel format of the frames: BGR, NV12 or YUYV.
     data: data set to measure accuracy on, as seg-data takes it.
     split: which split of it.
+    label_map: label maps (names in the package or .toml files) that lead from the classes of a
+        model or of the data to those that are scored; "drivable" makes road and other of any.
+    detail: precision-recall curves and boundary IoU as well, which take longer.
+    worst: write a sheet of so many of the worst frames of each model to --out (needs --data).
+    tta: test-time augmentation, such as flip,0.75,1.25: logits averaged over mirrored and scaled
+        inputs; speed is measured with it too.
     n: frames that are timed for each configuration.
     warmup: frames before them that are not.
     threads: threads of the engine; 0 leaves it to the engine.
@@ -58,6 +65,10 @@ class BenchOptions:
     format: str = "BGR"
     data: str = ""
     split: str = "val"
+    label_map: tuple[str, ...] = ()
+    detail: bool = True
+    worst: int = 0
+    tta: tuple[str, ...] = ()
     n: int = 50
     warmup: int = 10
     threads: int = 0
@@ -78,9 +89,12 @@ class BenchOptions:
 
     def __post_init__(self) -> None:
         """Check what no measurement could be made with."""
-        for name, least in (("n", 1), ("warmup", 0), ("threads", 0), ("soak", 0)):
+        for name, least in (("n", 1), ("warmup", 0), ("threads", 0), ("soak", 0), ("worst", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"--{name} is {getattr(self, name)}: use {least} or more")
+        if self.worst and not (self.data and self.out):
+            raise UsageError("--worst needs --data and --out: frames to rank, a folder to write to")
+        parse_scales(self.tta)
         if not self.engine:
             raise UsageError("--engine names no engine")
         if not self.reporting and self.min_miou is not None and not self.data:
@@ -149,6 +163,7 @@ def _measure(options: BenchOptions, outputs: Outputs, words: Sequence[str]) -> l
         frame_size=options.frame_size,
         pixel_format=options.format,
         threads=options.threads,
+        tta=options.tta,
     )
     outputs.check()
     return measure(configurations, options, about(words))

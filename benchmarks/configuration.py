@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roadseg.benchmarks.frames import FORMATS
+from roadseg.runtime.classical import is_classical
 from roadseg.runtime.errors import UsageError, unknown
+from roadseg.runtime.files import sha256
 from roadseg.runtime.options import Size
+
+if TYPE_CHECKING:
+    from roadseg.runtime.engines.base import Engine
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Configuration:
     frame_size: of the frames; None for the same as the network's input.
     pixel_format: of the frames, "BGR", "NV12" or "YUYV".
     threads: of the engine; 0 leaves it to the engine.
+    tta: test-time augmentation, "flip" and scales such as "0.75"; see AugmentedEngine.
     """
 
     model: str
@@ -32,6 +38,26 @@ class Configuration:
     frame_size: Size | None = None
     pixel_format: str = FORMATS[0]
     threads: int = 0
+    tta: tuple[str, ...] = ()
+
+    def open_engine(self) -> Engine:
+        """Open what is asked for; the caller closes it."""
+        from roadseg.benchmarks.evaluation.augmented_engine import AugmentedEngine
+        from roadseg.runtime.engines import open_engine
+
+        def open_at(size: Size | None) -> Engine:
+            return open_engine(self.path, self.engine, size=size or self.size, threads=self.threads)
+
+        return AugmentedEngine(open_at, self.tta) if self.tta else open_at(None)
+
+    @property
+    def sha256(self) -> str:
+        """Of the artefact; "" for a classical baseline, which has no file."""
+        return "" if is_classical(self.path) else sha256(self.path)
+
+    def how_augmented(self, passes: int) -> dict[str, Any]:
+        """Return what a row says of test-time augmentation, and of its cost in passes a frame."""
+        return {"tta": list(self.tta), "tta_passes": passes} if self.tta else {}
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as what JSON can hold."""
@@ -45,7 +71,7 @@ class Configuration:
             name: Size.parse(values[name]) if values[name] else None
             for name in ("size", "frame_size")
         }
-        return cls(**{**values, **sizes})
+        return cls(**{**values, **sizes, "tta": tuple(values.get("tta", ()))})
 
 
 def combine(

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
-from roadseg.benchmarks import plots
+from roadseg.benchmarks import accuracy_plots, plots
+from roadseg.benchmarks.class_table import class_table, worst_table
 from roadseg.benchmarks.gates import Gate
 from roadseg.benchmarks.results import Result, results, verdict
 from roadseg.benchmarks.rows import Row
@@ -36,6 +37,21 @@ FIGURES: tuple[_Plot, ...] = (
         lambda one: one.accuracy and one.accuracy.groups,
     ),
     (
+        *("mIoU of each condition", "Weather or light, as the data set tells."),
+        *(plots.condition_bars, lambda one: one.accuracy and plots.conditions(one)),
+    ),
+    (
+        *("Confusion matrices", "Rows are the true class, in percent of its pixels."),
+        *(accuracy_plots.confusion_matrices, lambda one: one.accuracy and one.accuracy.confusion),
+    ),
+    (
+        *(
+            "Precision over recall",
+            "Over the threshold of a class's probability, least area first.",
+        ),
+        *(accuracy_plots.precision_recall, lambda one: one.accuracy and one.accuracy.curves),
+    ),
+    (
         *("Memory over frames", "Resident memory; flat is right.", plots.memory_over_frames),
         lambda one: one.soak,
     ),
@@ -52,6 +68,7 @@ def html_report(rows: Sequence[Row], gates: Sequence[Gate] = ()) -> str:
         section("Gates", _gates(gates)) if gates else "",
         section("Results", grid_table(*table(found), WORDS)),
         _figures(found),
+        *_classes(found),
         section("How this was measured", _provenance(rows)),
     ]
     return html_page(_title(found), *body)
@@ -132,6 +149,16 @@ def _figures(found: Sequence[Result]) -> str:
         if any(has(one) for one in found)
     ]
     return f'<div class="figures">{"".join(cards)}</div>'
+
+
+def _classes(found: Sequence[Result]) -> list[str]:
+    tables = [(f"Classes: {one.label}", *class_table(one), 1) for one in found]
+    tables.append(("Worst frames", *worst_table(found), 3))
+    return [
+        section(title, grid_table(headers, cells, words))
+        for title, headers, cells, words in tables
+        if cells
+    ]
 
 
 def _provenance(rows: Sequence[Row]) -> str:

@@ -79,6 +79,7 @@ def with_options(worker: WorkerHandle, about: dict[str, Any], **more: Any) -> di
         "frame_size": worker.about["frame_size"],
         "pixel_format": asked.pixel_format,
         "sha256": worker.about["sha256"],
+        **asked.how_augmented(worker.about.get("passes", 1)),
         **more,
     }
     return {**about, "options": {**about.get("options", {}), **options}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from roadseg.benchmarks.class_table import class_table, worst_table
 from roadseg.benchmarks.gates import Gate
 from roadseg.benchmarks.results import Result, results, verdict
 from roadseg.benchmarks.rows import Row
@@ -39,7 +40,19 @@ def _classes(found: Sequence[Result]) -> list[str]:
     names = dict.fromkeys(name for one in scored for name in one.accuracy.iou)  # type: ignore[union-attr]
     cells = [[name, *(_percent(one, name) for one in scored)] for name in names]
     headers = ["IoU (%)", *(one.label for one in scored)]
-    return ["## Classes", _table(headers, cells, 1)]
+    return ["## Classes", _table(headers, cells, 1), *_scores(found)]
+
+
+def _scores(found: Sequence[Result]) -> list[str]:
+    """Return a table of each result's classes, then one of the worst frames."""
+    tables = [(f"### {one.label}", *class_table(one), 1) for one in found]
+    tables.append(("## Worst frames", *worst_table(found), 3))
+    parts = []
+    for title, headers, cells, words in tables:
+        if cells:
+            names = [f"{name} ({unit})" if unit else name for name, unit in headers]
+            parts += [title, _table(names, cells, words)]
+    return parts
 
 
 def _percent(one: Result, name: str) -> str:

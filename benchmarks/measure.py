@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roadseg.benchmarks.configuration import Configuration
@@ -49,7 +51,16 @@ def _score(
     progress: Progress,
     about: dict[str, Any],
 ) -> list[Row]:
-    from roadseg.benchmarks.accuracy import measure_accuracy
+    from roadseg.benchmarks.accuracy import AccuracyOptions, choose_label_map, measure_accuracy
 
+    how = AccuracyOptions(
+        choose_label_map([one.path for one in configurations], options.label_map),
+        *(options.detail, options.worst, Path(options.out)),
+    )
+    if how.label_map != options.label_map:
+        print(
+            "seg-bench: a classical baseline knows road and other alone: all are scored on these",
+            file=sys.stderr,
+        )
     scored = {**about["options"], "data": options.data, "split": options.split}
-    return measure_accuracy(configurations, dataset, progress, **{**about, "options": scored})
+    return measure_accuracy(configurations, dataset, progress, how, **{**about, "options": scored})

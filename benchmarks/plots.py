@@ -141,6 +141,23 @@ def group_bars(found: Sequence[Result]) -> str:
     return _bars(shown, names, _groups, "mIoU of each group")
 
 
+def condition_bars(found: Sequence[Result]) -> str:
+    """Return bars of the conditions' mIoU, one bar per result."""
+    shown = [one for one in found if conditions(one)]
+    names = list(dict.fromkeys(name for one in shown for name in conditions(one)))
+    return _bars(shown, names, conditions, "mIoU of each condition")
+
+
+def conditions(one: Result) -> dict[str, float]:
+    """Return the mIoU (0 to 1) by condition."""
+    parts = one.accuracy.parts if one.accuracy else []
+    return {
+        str(part.get("name")): float(part.get("miou", 0.0))
+        for part in parts
+        if part.get("by") == "condition"
+    }
+
+
 def _iou(one: Result) -> dict[str, float]:
     return one.accuracy.iou if one.accuracy else {}
 

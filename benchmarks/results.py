@@ -40,7 +40,8 @@ class Result:
 
 def identity(row: Row) -> tuple[Hashable, ...]:
     """Return what makes two rows the same measurement, whatever the machine."""
-    how = tuple(str(row.options.get(name, "")) for name in ("threads", "frame_size", "rate"))
+    names = ("threads", "frame_size", "rate", "tta", "label_map")
+    how = tuple(str(row.options.get(name, "")) for name in names)
     return (row.kind, *row.key, *how, row.options.get("pixel_format", ""))
 
 
@@ -75,13 +76,15 @@ def labels(rows: Sequence[Row]) -> list[str]:
 
 def _parts(row: Row) -> tuple[str, ...]:
     """Return what may tell a row from others, the model first."""
+    size = f"{row.width}x{row.height}"
     threads, frame = row.options.get("threads", 0), row.options.get("frame_size", "")
     return (
-        row.model if row.model.endswith(row.precision) else f"{row.model} {row.precision}",
+        row.model if row.precision in row.model else f"{row.model} {row.precision}",
         row.engine,
-        f"{row.width}x{row.height}",
+        size,
         f"threads {threads}" if threads else "",
-        f"frames {frame}" if frame and row.kind != "accuracy" else "",
+        f"tta {','.join(map(str, row.options.get('tta', [])))}" if row.options.get("tta") else "",
+        f"frames {frame}" if frame not in ("", size) and row.kind != "accuracy" else "",
         str(row.options.get("pixel_format", "")) if row.kind != "accuracy" else "",
         f"{rate:g} FPS" if (rate := row.options.get("rate")) else "",
         "pipeline" if row.kind == "pipeline" else "",
@@ -145,11 +148,23 @@ def _accuracy(scored: Sequence[Result], timed: Sequence[Result]) -> list[str]:
     if not scored:
         return []
     best = scored[0]
-    line = f"Best accuracy is {_score(best):.1f} mIoU ({best.label})"
+    line = f"Best accuracy is {_score(best):.1f} mIoU{_sure(best)} ({best.label})"
     fastest = timed[0] if timed else None
     if fastest and fastest.miou is not None and fastest is not best:
         line += f"; the fastest has {_score(best) - _score(fastest):.1f} points less"
     return [line + "."]
+
+
+def _sure(one: Result) -> str:
+    """Return the interval of an mIoU in words, where there is one."""
+    interval = one.accuracy.interval if one.accuracy else {}
+    if not {"level", "low", "high", "groups"} <= set(interval):
+        return ""
+    low, high = interval["low"] * 100, interval["high"] * 100
+    return (
+        f", {interval['level'] * 100:.0f} % interval {low:.1f} to {high:.1f} over "
+        f"{interval['groups']} drives"
+    )
 
 
 def _memory(found: Sequence[Result]) -> list[str]:

@@ -37,6 +37,13 @@ class Row:
     memory_mb: peak resident memory of the process that ran this alone, in 2**20 bytes.
     miou, iou, pixel_accuracy: 0 to 1, of one confusion matrix; iou by class name.
     groups: mIoU by group of the data set (a drive).
+    class_scores: by class name dice, precision, recall and, with detail, average_precision (the
+        area under the precision-recall curve) and boundary_iou; 0 to 1.
+    confusion: classes (names) and counts (rows the true class, columns the predicted one).
+    curves: points (recall, precision) by class name, from low thresholds to high ones.
+    parts: of the data set: by ("group" or "condition"), name, n, miou, pixel_accuracy, iou.
+    interval: of the mIoU, from a bootstrap over groups: level, low, high, groups, resamples, seed.
+    worst: the frames with the lowest mIoU of their own: name, group, miou.
     soak: rss_mb sampled, slope_mb_per_1000 frames, allocated_kb and frame_kb per frame.
     sensors: joules_per_frame, watts (mean) and max_c of the machine, of which meter, and why it was
         throttled; what the machine tells.
@@ -62,6 +69,12 @@ class Row:
     iou: dict[str, float] = field(default_factory=dict)
     pixel_accuracy: float | None = None
     groups: dict[str, float] = field(default_factory=dict)
+    class_scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    confusion: dict[str, Any] = field(default_factory=dict)
+    curves: dict[str, Any] = field(default_factory=dict)
+    parts: list[dict[str, Any]] = field(default_factory=list)
+    interval: dict[str, float] = field(default_factory=dict)
+    worst: list[dict[str, Any]] = field(default_factory=list)
     soak: dict[str, Any] = field(default_factory=dict)
     sensors: dict[str, Any] = field(default_factory=dict)
     ledger: dict[str, int] = field(default_factory=dict)
@@ -80,7 +93,7 @@ class Row:
     @property
     def label(self) -> str:
         """The configuration in words: "mobileunet int8 · onnxruntime · 1024x512"."""
-        named = self.model.endswith(self.precision)
+        named = self.precision in self.model
         model = self.model if named else f"{self.model} {self.precision}"
         parts = [model, self.engine, f"{self.width}x{self.height}", *self.camera_parts]
         return " · ".join(parts)
@@ -146,6 +159,32 @@ def _sensors(value: Any) -> bool:
     return isinstance(value, dict) and all(_number(value.get(name, 0)) for name in figures)
 
 
+def _tables(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_table, value))
+
+
+def _numbers_by_class(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_numbers, value.values()))
+
+
+def _confusion(value: Any) -> bool:
+    """Whether it is {} or a square of counts with a name for each side."""
+    if not isinstance(value, dict):
+        return False
+    names, counts = value.get("classes", []), value.get("counts", [])
+    lists = isinstance(names, list) and isinstance(counts, list) and len(names) == len(counts)
+    return lists and all(_samples(row) and len(row) == len(names) for row in counts)
+
+
+def _curves(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    lists = all(isinstance(points, list) for points in value.values())
+    return lists and all(
+        _samples(point) and len(point) == 2 for points in value.values() for point in points
+    )
+
+
 def _soak(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
@@ -160,9 +199,13 @@ _CHECKS: dict[str, _Check] = {
     **dict.fromkeys(("model", "engine", "precision"), (_text, "text")),
     **dict.fromkeys(("width", "height", "n", "warmup", "schema"), (_natural, "a whole number")),
     **dict.fromkeys(
-        ("latency_ms", "stages_ms", "age_ms", "iou", "groups", "ledger", "cpu"),
+        ("latency_ms", "stages_ms", "age_ms", "iou", "groups", "interval", "ledger", "cpu"),
         (_numbers, "numbers by name"),
     ),
+    "class_scores": (_numbers_by_class, "numbers by name of each class"),
+    "confusion": (_confusion, "classes and a square of counts"),
+    "curves": (_curves, "points by class"),
+    **dict.fromkeys(("parts", "worst"), (_tables, "a list of tables")),
     **dict.fromkeys(("fps", "memory_mb", "miou", "pixel_accuracy"), (_number, "a number")),
     "sensors": (_sensors, "the figures of sensors"),
     "soak": (_soak, "the figures of a soak"),

@@ -26,7 +26,6 @@ from roadseg.benchmarks.configuration import Configuration
 from roadseg.benchmarks.frames import road_frames
 from roadseg.benchmarks.memory import peak_mb, resident_mb
 from roadseg.runtime.errors import RoadsegError
-from roadseg.runtime.files import sha256
 from roadseg.runtime.sensors import SensorLog
 
 if TYPE_CHECKING:
@@ -41,20 +40,15 @@ class Worker:
     """An open segmenter and the frames it is measured with."""
 
     def __init__(self, configuration: Configuration) -> None:
-        from roadseg.runtime.engines import open_engine
         from roadseg.runtime.segmenter import Segmenter
 
-        self.engine = open_engine(
-            configuration.path,
-            configuration.engine,
-            size=configuration.size,
-            threads=configuration.threads,
-        )
+        self.engine = configuration.open_engine()
         self.segmenter: Segmenter = Segmenter(self.engine)
         size = configuration.frame_size
         width, height = (size.width, size.height) if size else (self.width, self.height)
         self.frames: list[Frame] = road_frames(width, height, configuration.pixel_format)
-        self.sha256 = sha256(configuration.path)
+        self.sha256 = configuration.sha256
+        self.passes = getattr(self.engine, "passes", 1)
         self.next = 0
 
     @property
@@ -78,6 +72,7 @@ class Worker:
             "height": self.height,
             "frame_size": f"{frame.width}x{frame.height}",
             "sha256": self.sha256,
+            "passes": self.passes,
         }
 
     def segment(self) -> dict[str, int]:

@@ -44,11 +44,8 @@ class ConfusionMatrix:
     @property
     def iou(self) -> NDArray[np.float64]:
         """Intersection over union by class, 0 to 1, NaN for a class that does not occur."""
-        hit = np.diag(self.counts).astype(np.float64)
-        union = self.counts.sum(0) + self.counts.sum(1) - hit
-        iou = np.full(self.classes, np.nan)
-        np.divide(hit, union, out=iou, where=union > 0)
-        return iou
+        hit = np.diag(self.counts)
+        return _shares(hit, self.counts.sum(0) + self.counts.sum(1) - hit)
 
     @property
     def miou(self) -> float:
@@ -62,7 +59,29 @@ class ConfusionMatrix:
         total = int(self.counts.sum())
         return float(np.trace(self.counts)) / total if total else float("nan")
 
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """Share of the pixels called a class that are of it, NaN for a class never predicted."""
+        return _shares(np.diag(self.counts), self.counts.sum(0))
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        """Share of a class's pixels that are called it, NaN for a class that does not occur."""
+        return _shares(np.diag(self.counts), self.counts.sum(1))
+
+    @property
+    def dice(self) -> NDArray[np.float64]:
+        """Dice coefficient (F1) by class: 2 hits / (true + predicted), NaN without either."""
+        return _shares(2 * np.diag(self.counts), self.counts.sum(0) + self.counts.sum(1))
+
     def iou_by_name(self, names: Sequence[str]) -> dict[str, float]:
         """Return IoU by class name, without the classes that do not occur."""
         pairs = zip(names, self.iou, strict=True)
         return {name: float(value) for name, value in pairs if np.isfinite(value)}
+
+
+def _shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return part / whole by class, NaN where the whole is empty."""
+    shares = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=shares, where=whole > 0)
+    return shares

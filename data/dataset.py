@@ -25,12 +25,14 @@ class Sample:
     image: file of the image; a name only where it is rendered.
     mask: file of the mask, None where there is none.
     group: the drive that it was taken on; "" where that is not known.
+    condition: weather or light, such as "night"; "" where that is not known.
     """
 
     name: str
     image: Path
     mask: Path | None
     group: str
+    condition: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ name = "my roads"              # optional: the folder's name
 licence = "CC BY 4.0"          # optional
 ignore = [255]                 # optional: mask values without a class
 group = "^([^_]+)_"            # optional: finds the drive in an image's name
+condition = "(day|night)"      # optional: finds weather or light in it
 
 [[classes]]                    # class 0, then 1, …
 name = "road"
@@ -17,6 +18,7 @@ Splits are lists of names in splits/train.txt, splits/val.txt, …, as `seg-data
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
 from pathlib import Path
@@ -43,13 +45,13 @@ def open_plain(folder: Path, split: str) -> Dataset:
     classes = about["classes"]
     masks = _by_name(folder / "masks")
     samples = [
-        Sample(name, image, masks.pop(name, None), _group(name, about["group"]))
+        Sample(name, image, masks.pop(name, None), *_drive_and_condition(name, about))
         for name, image in _by_name(folder / "images").items()
     ]
     strays = tuple(masks.values())
     if split != "all":
         samples = _of_split(samples, folder, split)
-    samples = [Sample(s.name.replace("/", "_"), s.image, s.mask, s.group) for s in samples]
+    samples = [dataclasses.replace(s, name=s.name.replace("/", "_")) for s in samples]
     samples.sort(key=lambda sample: sample.name)
     refuse_twins(samples)
     reader = LabelledFiles(classes, void=about["ignore"])
@@ -64,7 +66,7 @@ def open_plain(folder: Path, split: str) -> Dataset:
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """Read a dataset.toml: name, licence, ignore, group (a compiled pattern or None), classes.
+    """Read a dataset.toml: name, licence, ignore, classes, group and condition (patterns or None).
 
     Raises DataError when it is missing, is not TOML, or says something that cannot be used.
     """
@@ -77,7 +79,7 @@ def read_about(path: Path) -> dict[str, Any]:
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
-    known = {"name", "licence", "ignore", "group", "classes"}
+    known = {"name", "licence", "ignore", "group", "condition", "classes"}
     if set(raw) - known:
         raise DataError(f"{path}: unknown key '{min(set(raw) - known)}': known are {sorted(known)}")
     ignore = raw.get("ignore", IGNORE)
@@ -91,7 +93,10 @@ def read_about(path: Path) -> dict[str, Any]:
             "name": str(raw.get("name", "")),
             "licence": str(raw.get("licence", "")),
             "ignore": [int(v) for v in ignore] if isinstance(ignore, list) else [int(ignore)],
-            "group": re.compile(raw["group"]) if raw.get("group") else None,
+            **{
+                key: re.compile(raw[key]) if raw.get(key) else None
+                for key in ("group", "condition")
+            },
             "classes": classes,
         }
     except (KeyError, TypeError, ValueError, re.error, RoadsegError) as error:
@@ -122,9 +127,13 @@ def _by_name(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _group(name: str, pattern: re.Pattern[str] | None) -> str:
-    if pattern is None:
-        return name.rpartition("/")[0]
+def _drive_and_condition(name: str, about: dict[str, Any]) -> tuple[str, str]:
+    group, condition = about["group"], about["condition"]
+    drive = _found(name, group) if group else name.rpartition("/")[0]
+    return drive, _found(name, condition) if condition else ""
+
+
+def _found(name: str, pattern: re.Pattern[str]) -> str:
     match = pattern.search(name)
     return match.group(1 if pattern.groups else 0) if match else ""
 

@@ -15,6 +15,7 @@ from roadseg.runtime.errors import UsageError, unknown
 from roadseg.runtime.options import Size
 from roadseg.runtime.road_classes import ROAD_CLASSES
 from roadseg.runtime.roads import PLACES, WEATHERS, RoadRenderer, check_seed, make_scene
+from roadseg.runtime.roads.scene import Scene
 from roadseg.runtime.sources.query import parse_query
 from roadseg.runtime.sources.synthetic import SIZE, check_size
 
@@ -60,7 +61,7 @@ def open_synthetic(query: str, split: str = "all") -> Dataset:
     Scenes are groups; train, val and test are 7 : 1.5 : 1.5 of them.
     """
     options = parse_query(f"synthetic:{query}", SyntheticSet)
-    samples = [_sample(*divmod(place, options.per_scene)) for place in range(options.n)]
+    samples = [_sample(options, *divmod(place, options.per_scene)) for place in range(options.n)]
     if split != "all":
         if split not in SPLITS:
             raise unknown("split", split, ("all", *SPLITS))
@@ -70,10 +71,21 @@ def open_synthetic(query: str, split: str = "all") -> Dataset:
     return Dataset("synthetic", ROAD_CLASSES, tuple(samples), licence, _Reader(options))
 
 
-def _sample(scene: int, number: int) -> Sample:
+def _sample(options: SyntheticSet, scene: int, number: int) -> Sample:
     group = f"scene{scene:04d}"
     name = f"{group}_{number:02d}"
-    return Sample(name, Path(f"{name}.png"), Path(f"{name}.png"), group)
+    return Sample(name, Path(f"{name}.png"), Path(f"{name}.png"), group, _weather(options, scene))
+
+
+def _scene(options: SyntheticSet, number: int) -> Scene:
+    return make_scene(options.seed * SCENES + number, options.place, options.weather)
+
+
+@functools.lru_cache(maxsize=1)
+def _weather(options: SyntheticSet, scene: int) -> str:
+    """Return the name of a scene's weather; samples of one scene are asked for in turn."""
+    weather = _scene(options, scene).weather
+    return next(name for name, each in WEATHERS.items() if each == weather)
 
 
 class _Reader:
@@ -93,7 +105,7 @@ class _Reader:
 
     def _make(self, number: int) -> RoadRenderer:
         options = self.options
-        scene = make_scene(options.seed * SCENES + number, options.place, options.weather)
+        scene = _scene(options, number)
         return RoadRenderer(scene, options.size.width, options.size.height)
 
     def __reduce__(self) -> tuple[type[_Reader], tuple[SyntheticSet]]:

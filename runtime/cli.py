@@ -41,6 +41,7 @@ def _selftest(options: RunOptions) -> int:
 
 def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
     """Return the model and the source's URI; raises UsageError when they are not told."""
+    from roadseg.runtime.classical import is_classical
     from roadseg.runtime.engines.kinds import SUFFIXES
     from roadseg.runtime.shipped import DEFAULT_MODEL, shipped_models
 
@@ -55,13 +56,15 @@ def choose(what: Sequence[str], camera: str) -> tuple[str, str]:
         raise UsageError(f"'{what[2]}' is one word too many: seg-run [MODEL] SOURCE")
     if not what:
         raise UsageError("no source: give --camera 0, a video, a folder of images, or synthetic:")
-    if what[0] in shipped_models() or Path(what[0]).suffix.lower() in SUFFIXES:
+    suffix = Path(what[0]).suffix.lower()
+    if what[0] in shipped_models() or suffix in SUFFIXES or is_classical(what[0]):
         raise UsageError(f"{what[0]} is a model: give a source too, such as --camera 0")
     return DEFAULT_MODEL, what[0]
 
 
 def _list_models() -> int:
     from roadseg.runtime.artifact import read_artifact
+    from roadseg.runtime.classical import METHODS, PREFIX
     from roadseg.runtime.shipped import shipped_models
 
     for name, path in shipped_models().items():
@@ -71,6 +74,7 @@ def _list_models() -> int:
         size = f"{spec.width}x{spec.height}"
         megabytes = path.stat().st_size / 1e6
         print(f"{name:22} {spec.precision:8} {size:10} {megabytes:5.1f} MB{told}")
+    print(f"without a network, road or other: {', '.join(PREFIX + name for name in METHODS)}")
     return 0
 
 

@@ -93,6 +93,7 @@ svg .halo{paint-order:stroke;stroke:var(--card);stroke-width:4px}
 svg .grid{stroke:var(--rule)}svg .mark{stroke:var(--ink);stroke-dasharray:3 3;opacity:.65}
 svg .front{fill:none;stroke:var(--soft);stroke-dasharray:2 4;stroke-width:1.5}
 svg .dot{stroke:var(--card);stroke-width:2}
+svg .cell{font-size:9.5px}
 .narrow{max-width:640px}
 svg .on{fill:#fff;font-size:10px}
 .strip{display:grid;grid-template-columns:repeat(auto-fit,minmax(240px,1fr));gap:8px}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from roadseg.runtime.classical import classical_spec, is_classical
 from roadseg.runtime.errors import ModelError
 
 DEFAULT_MODEL = "mobileunet-int8"
@@ -18,9 +19,13 @@ def shipped_models() -> dict[str, Path]:
 def resolve_model(model: str | Path) -> Path:
     """Return the file of a shipped network's name, or the path itself when it is a file.
 
+    A classical baseline ("classical:otsu") has no file: its name is returned as it is.
     Raises ModelError for anything else; the message lists the names.
     """
     known = shipped_models()
+    if is_classical(model):
+        classical_spec(str(model))  # raises for an unknown method
+        return Path(model)
     if str(model) in known:
         return known[str(model)]
     path = Path(model)

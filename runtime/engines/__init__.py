@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roadseg.runtime.classical import is_classical
 from roadseg.runtime.engines.base import Engine
 from roadseg.runtime.engines.kinds import KINDS, SUFFIXES
 from roadseg.runtime.errors import ModelError, UsageError, unknown
@@ -29,7 +30,7 @@ def installed_engines(suffix: str = ".onnx") -> tuple[str, ...]:
 def open_engine(
     model: str | Path, engine: str = "auto", size: Size | None = None, threads: int = 0
 ) -> Engine:
-    """Open an artefact or a shipped network by name.
+    """Open an artefact, a shipped network by name, or a classical baseline ("classical:otsu").
 
     model: an ONNX artefact (.onnx), or another runtime's file with its ModelSpec beside it.
     engine: one of ENGINES, or "auto": for ONNX OpenVINO where the network is INT8, OpenVINO is
@@ -42,6 +43,10 @@ def open_engine(
     """
     from roadseg.runtime.shipped import resolve_model
 
+    if is_classical(model):
+        from roadseg.runtime.engines.classical_engine import open_classical
+
+        return open_classical(str(model), engine, size)
     if engine not in ("auto", *ENGINES):
         raise unknown("engine", engine, ("auto", *ENGINES))
     if threads < 0:

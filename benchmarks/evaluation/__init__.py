@@ -1,0 +1,1 @@
+"""Evaluation of masks and probabilities against labels, a measure a file; without torch."""
