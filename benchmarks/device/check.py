@@ -14,7 +14,6 @@ from roadseg.benchmarks.configuration import Configuration
 from roadseg.benchmarks.device.child import run_step
 from roadseg.benchmarks.device.outcome import FAILED, OK, SKIPPED, Outcome, text_table
 from roadseg.benchmarks.device.report import device_page
-from roadseg.benchmarks.device.sensors import sensors
 from roadseg.benchmarks.latency import measure_latency
 from roadseg.benchmarks.machine import machine, versions
 from roadseg.benchmarks.outputs import Outputs
@@ -25,6 +24,7 @@ from roadseg.runtime.engines.kinds import KINDS, EngineKind
 from roadseg.runtime.errors import RoadsegError, UsageError
 from roadseg.runtime.files import write_text
 from roadseg.runtime.options import parse_options
+from roadseg.runtime.sensors.snapshot import snapshot
 from roadseg.runtime.shipped import shipped_models
 
 COMMAND = "seg-bench device-check"
@@ -96,7 +96,7 @@ class DeviceCheck:
         started = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self.about = {"machine": machine(), "versions": versions(), "started": started}
         self.about["board"] = _board()
-        self.about["sensors_before"] = sensors()
+        self.about["sensors_before"] = snapshot()
         with tempfile.TemporaryDirectory(prefix="roadseg-") as folder:
             pairs = list(self._pairs(Path(folder)))
             for pair in pairs:
@@ -109,7 +109,7 @@ class DeviceCheck:
         self._step("kernels", "preprocess, decode, overlay", min(self.options.n, 100))
         self._step("live", "rendered roads, 30 FPS", LIVE, self.options.frames)
         self._cameras()
-        self.about["sensors_after"] = sensors()
+        self.about["sensors_after"] = snapshot()
         self.progress.clear()
 
     def _file(self, pair: Pair) -> tuple[Path, str, Path]:
