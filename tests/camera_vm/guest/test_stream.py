@@ -9,7 +9,6 @@ import random
 import signal
 import threading
 import time
-import types
 import warnings
 
 import numpy as np
@@ -28,6 +27,7 @@ from roadseg.runtime.errors import (
 )
 from roadseg.runtime.frame import Frame
 from roadseg.runtime.pipeline import Pipeline
+from roadseg.runtime.segmenter import Segmented
 from roadseg.runtime.sources import open_source
 from roadseg.runtime.sources.v4l2.cameras import list_cameras, resolve
 from roadseg.runtime.sources.v4l2.source import V4l2Source, open_camera
@@ -127,9 +127,9 @@ class Recorder:
         self.source.cancel()
 
 
-def segment(frame: Frame, mask: NDArray[np.uint8]) -> types.SimpleNamespace:
+def segment(frame: Frame, mask: NDArray[np.uint8]) -> Segmented:
     mask[:] = 0
-    return types.SimpleNamespace(stages_ns={})
+    return Segmented(mask, np.zeros((2, 1, 1), np.float32), {})
 
 
 def test_gaps_of_the_driver_are_the_ledgers() -> None:
