@@ -24,6 +24,7 @@ class Augmentation:
 
     width, height: of the crop.
     scale: smallest and largest, drawn log-uniformly.
+    aspect: largest stretch of width against height, either way, drawn log-uniformly.
     flip: chance of a horizontal flip.
     brightness, contrast, saturation: largest relative change.
     hue: largest rotation in degrees.
@@ -32,6 +33,7 @@ class Augmentation:
     width: int
     height: int
     scale: tuple[float, float] = (0.5, 2.0)
+    aspect: float = 1.0
     flip: float = 0.5
     brightness: float = 0.3
     contrast: float = 0.3
@@ -74,11 +76,13 @@ class Augmentation:
         """Draw the map (2, 3) from a crop's pixels to the source's."""
         low, high = np.log(self.scale)
         scale = float(np.exp(random.uniform(low, high)))
+        stretch = float(self.aspect ** random.uniform(-0.5, 0.5)) if self.aspect > 1 else 1.0
         rows = []
-        for axis, crop in ((0, self.width), (1, self.height)):
-            spare = size[axis] * scale - crop
+        for axis, crop, own in ((0, self.width, stretch), (1, self.height, 1 / stretch)):
+            length = size[axis] * scale * own
+            spare = length - crop
             offset = random.uniform(min(spare, 0.0), max(spare, 0.0))
-            step = source[axis] / (size[axis] * scale)
+            step = source[axis] / length
             # Pixel centres lie at half-integers: source + 0.5 = (crop + 0.5 + offset) * step.
             rows.append((step, (0.5 + offset) * step - 0.5))
         (step_x, start_x), (step_y, start_y) = rows

@@ -41,6 +41,7 @@ class TrainOptions:
     crop: size of the pieces that it is trained on.
     scale_min: smallest random scale, relative to size.
     scale_max: largest random scale.
+    aspect: largest random stretch of width against height, either way; 1 keeps the size's aspect.
     epochs: how often to go through the data.
     batch_size: images in a step.
     lr: peak learning rate of the decoder.
@@ -83,6 +84,7 @@ class TrainOptions:
     crop: Size = CROP
     scale_min: float = 0.5
     scale_max: float = 2.0
+    aspect: float = 1.0
     epochs: int = 100
     batch_size: int = 8
     lr: float = 1e-3
@@ -132,6 +134,8 @@ class TrainOptions:
         for name in ("weight_decay", "warmup", "dice", "max_minutes", "backbone_lr"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must not be negative")
+        if self.aspect < 1:
+            raise UsageError(f"aspect is {self.aspect}: it must be at least 1")
         if not 0 <= self.ema < 1:
             raise UsageError(f"ema is {self.ema}: it must be at least 0 and less than 1")
         if not 0 <= self.prune < 1:

@@ -101,7 +101,7 @@ def build_batches(options: TrainOptions, training: Sequence[LabelledImages], siz
     crop, scales = options.crop, (options.scale_min, options.scale_max)
     return Batches(
         training,
-        Augmentation(crop.width, crop.height, scales),
+        Augmentation(crop.width, crop.height, scales, options.aspect),
         (size.width, size.height),
         options.mix or share_batch(options.batch_size, len(training)),
         options.seed,

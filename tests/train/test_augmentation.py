@@ -56,6 +56,15 @@ def test_outside_is_gray_and_void() -> None:
     assert (image[outside] == GRAY).mean() > 0.95
 
 
+def test_aspect_stretches_either_way_and_keeps_the_area() -> None:
+    change = Augmentation(96, 64, (1.0, 1.0), aspect=1.5)
+    warps = [change.warp(SIZE, SIZE, random(seed)) for seed in range(50)]
+    steps = np.abs([(warp[0, 0], warp[1, 1]) for warp in warps])
+    np.testing.assert_allclose(steps.prod(1), 1)
+    stretch = steps[:, 1] / steps[:, 0]
+    assert 1 / 1.5 <= stretch.min() < 0.8 and 1.25 < stretch.max() <= 1.5
+
+
 def test_scale_is_relative_to_the_size_asked_for() -> None:
     image, mask = Augmentation(48, 32, (1.0, 1.0), **PLAIN).apply(*picture(), (48, 32), random())
     assert (mask != 255).all()

@@ -48,6 +48,7 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str], folder: Path) 
         ("--seed -1", "seed is -1"),
         ("--scale-min 0", "scale_min is 0.0"),
         ("--scale-min 2 --scale-max 1", "scale_max 1.0 is less than scale_min 2.0"),
+        ("--aspect 0.9", "aspect is 0.9: it must be at least 1"),
         ("--scale-max nan", "scale_max is nan"),
         ("--optimizer adam", "unknown optimizer 'adam': known are adamw, sgd"),
         ("--schedule step", "unknown schedule 'step': known are cosine, poly"),
