@@ -24,6 +24,8 @@ class Batches:
     whose own turns go on as long as that takes. Order and augmentation are functions of (seed,
     epoch, index), so neither the number of threads nor an interruption changes them. Images that
     do not fill a batch are left out of the epoch.
+
+    Of several processes, each loads its part of every batch: see `share`.
     """
 
     def __init__(
@@ -42,15 +44,20 @@ class Batches:
         self.batch_size = sum(self.mix)
         self.seed = seed
         self.workers = workers
+        self._own = slice(None)
         cv2.setNumThreads(1)  # the loader's threads are the parallelism
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
         return len(self.parts[0]) // self.mix[0]
 
+    def share(self, rank: int, processes: int) -> None:
+        """Load from now on the images rank, rank + processes, … of each batch."""
+        self._own = slice(rank, None, processes)
+
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Give images (N, H, W, 3) and masks (N, H, W), both uint8."""
-        lots = self._lots(epoch)
+        lots = [lot[self._own] for lot in self._lots(epoch)]
         if not self.workers:
             yield from (self._load(epoch, lot) for lot in lots)
             return

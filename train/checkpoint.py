@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import random
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -95,17 +94,3 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise ModelError(f"{path}: its weights do not fit its network ({reason})") from None
     network.eval().requires_grad_(False)
     return Checkpoint(network, spec, content.get("history", []), content.get("options", {}))
-
-
-def random_state() -> dict[str, Any]:
-    """Return the states of PyTorch's and Python's random generators; NumPy's are seeded per use."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"torch": torch.get_rng_state(), "cuda": cuda, "python": random.getstate()}
-
-
-def set_random_state(state: dict[str, Any]) -> None:
-    """Restore what random_state returned."""
-    torch.set_rng_state(state["torch"])
-    random.setstate(state["python"])
-    if len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])

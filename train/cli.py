@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 
-from roadseg.runtime.errors import MissingExtra, run_cli
+from roadseg.runtime.errors import MissingExtra, UsageError, run_cli
 from roadseg.runtime.options import parse_options
 from roadseg.train.options import TrainOptions
 
@@ -16,8 +17,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_cli("seg-train", lambda: _train(argv))
 
 
+def _options(argv: Sequence[str] | None) -> TrainOptions:
+    """Parse; of several processes on a machine, the first one tells what is wrong."""
+    try:
+        return parse_options("seg-train", TrainOptions, argv)
+    except UsageError as error:
+        if int(os.environ.get("LOCAL_RANK", 0)):
+            sys.exit(error.exit_code)
+        raise
+
+
 def _train(argv: Sequence[str] | None) -> int:
-    options = parse_options("seg-train", TrainOptions, argv)
+    options = _options(argv)
     for package in ("torch", "timm", "matplotlib"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "train", "seg-train")

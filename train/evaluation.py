@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 
 from roadseg.data.confusion import ConfusionMatrix
 from roadseg.runtime.spec import IGNORE, ModelSpec
+from roadseg.train.distributed import rank, whole_sum, world_size
 from roadseg.train.labels import LabelledImages
 from roadseg.train.networks import Network
 
@@ -41,12 +42,18 @@ def predict(network: Network, spec: ModelSpec, image: Pixels) -> Pixels:
 def evaluate_each(
     network: Network, spec: ModelSpec, images: Sequence[tuple[Pixels, Pixels]]
 ) -> list[ConfusionMatrix]:
-    """Return the confusion matrix of each image and its mask, at the mask's own size."""
+    """Return the confusion matrix of each image and its mask, at the mask's own size.
+
+    Of several processes each takes its share of the images, and all get every matrix.
+    """
     network.eval()
-    found = []
-    for image, mask in images:
-        found.append(ConfusionMatrix(len(spec.classes)))
-        found[-1].update(mask, predict(network, spec, image))
+    found = [ConfusionMatrix(len(spec.classes)) for _ in range(len(images))]
+    for index in range(rank(), len(images), world_size()):
+        image, mask = images[index]
+        found[index].update(mask, predict(network, spec, image))
+    counts = whole_sum(torch.from_numpy(np.stack([matrix.counts for matrix in found])))
+    for matrix, count in zip(found, counts.numpy(), strict=True):
+        matrix.counts = count
     return found
 
 
@@ -67,8 +74,10 @@ def label_iou(
     to_label = images.classes.label_of_class()
     to_label[to_label == IGNORE] = len(names)  # of no label of this data set: always wrong
     matrix = ConfusionMatrix(len(names) + 1)
-    for image, mask in images:
+    for index in range(rank(), len(images), world_size()):
+        image, mask = images[index]
         matrix.update(mask, to_label[predict(network, spec, image)])
+    matrix.counts = whole_sum(torch.from_numpy(matrix.counts)).numpy()
     known = images.classes.known
     iou = {names[label]: float(matrix.iou[label]) for label in known}
     return float(np.nanmean(matrix.iou[known])), iou

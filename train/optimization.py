@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from roadseg.train.networks import Network
 from roadseg.train.options import TrainOptions
 
+# Of a one-cycle schedule: the share of the run in which the rate rises, its start and its end.
+ONE_CYCLE_RISE, ONE_CYCLE_START, ONE_CYCLE_END = 0.3, 1 / 25, 1 / 25e4
+
 
 def build_optimizer(network: Network, options: TrainOptions) -> torch.optim.Optimizer:
     """Return the optimizer: four groups, backbone or decoder, with weight decay or without."""
@@ -28,18 +31,36 @@ def build_optimizer(network: Network, options: TrainOptions) -> torch.optim.Opti
     ]
     if options.optimizer == "sgd":
         return torch.optim.SGD(described, lr=options.lr, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(described, lr=options.lr, fused=True)
+    kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
+    return kind(described, lr=options.lr, fused=True)
 
 
 def lr_factor(schedule: str, progress: float, warmup: float) -> float:
     """Return the share of the peak learning rate.
 
     progress: of the run, 0 to 1.
-    warmup: of the warm-up, 0 to 1 and more.
+    warmup: of the warm-up, 0 to 1 and more; onecycle has a warm-up of its own instead.
     """
     left = max(0.0, 1.0 - progress)
-    anneal = left**0.9 if schedule == "poly" else 0.5 * (1 + math.cos(math.pi * (1 - left)))
+    if schedule == "onecycle":
+        return _one_cycle(1.0 - left)
+    anneal = left**0.9 if schedule == "poly" else _cosine(1.0, 0.0, 1.0 - left)
     return min(1.0, warmup) * anneal
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    """Return the value on half a cosine from start to end."""
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def _one_cycle(progress: float) -> float:
+    """Return the factor of Smith and Topin, "Super-Convergence", 2018: up, then far down.
+
+    Its shape is that of PyTorch's OneCycleLR; momentum stays as it is.
+    """
+    if progress < ONE_CYCLE_RISE:
+        return _cosine(ONE_CYCLE_START, 1.0, progress / ONE_CYCLE_RISE)
+    return _cosine(1.0, ONE_CYCLE_END, (progress - ONE_CYCLE_RISE) / (1 - ONE_CYCLE_RISE))
 
 
 def set_lr(optimizer: torch.optim.Optimizer, factor: float) -> None:

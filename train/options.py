@@ -9,12 +9,13 @@ from pathlib import Path
 from roadseg.runtime.errors import UsageError, unknown
 from roadseg.runtime.options import Size
 
-OPTIMIZERS = ("adamw", "sgd")
-SCHEDULES = ("poly", "cosine")
+OPTIMIZERS = ("adamw", "adam", "sgd")
+SCHEDULES = ("poly", "cosine", "onecycle")
 AMP = ("auto", "off", "float16", "bfloat16")
 CROP = Size(352, 352)
 CLASS_WEIGHTS = ("none", "sqrt", "balanced")
 LEAST = {"epochs": 1, "batch_size": 1, "workers": 0, "threads": 0, "seed": 0, "evaluate_every": 0}
+LEAST |= {"accumulate": 1, "patience": 0, "profile": 0}
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,21 @@ class TrainOptions:
     batch_size: images in a step.
     lr: peak learning rate of the decoder.
     backbone_lr: peak learning rate of the backbone, as a share of lr.
-    weight_decay: of convolution weights; norms and biases have none.
-    optimizer: adamw or sgd.
-    schedule: of the learning rate after warm-up: poly or cosine.
+    weight_decay: of convolution weights; norms and biases have none. With adam it is part of the
+        gradient and wants to be much smaller.
+    optimizer: adamw, adam or sgd.
+    schedule: of the learning rate after warm-up: poly or cosine; or onecycle, which warms up over
+        the first 0.3 of the run itself.
     warmup: epochs of linear warm-up.
+    clip: largest norm of the gradient, which is scaled down to it; 0 does not clip.
+    accumulate: pieces that a step's images are computed in, one after the other, so that they
+        need less memory; batch_size stays the images of a step.
     ema: decay of the moving average of weights, which is what is validated and kept; 0 is off.
     dice: weight of the Dice loss beside the cross-entropy.
     class_weights: of the cross-entropy, by how often a class occurs: none, sqrt (1 / sqrt(share)),
         or balanced (as ENet, up to ten times as much for a rare class).
     amp: mixed precision: auto (float16 on CUDA, off on CPU), off, float16 or bfloat16.
+    compile: compile the network with torch.compile; needs a C++ compiler, and minutes at the start.
     device: cpu or cuda; auto takes CUDA where there is one.
     seed: of data order, augmentation and starting weights.
     resume: go on from last.pt in the run's folder.
@@ -62,6 +69,8 @@ class TrainOptions:
     threads: of PyTorch on the CPU; 0 leaves its own choice.
     max_minutes: stop after so long, with the learning rate annealed by then; 0 is no limit.
     evaluate_every: epochs between validations; 0 chooses so that they cost under a tenth.
+    patience: stop after so many validations in a row without a better mIoU; 0 never does.
+    profile: measure so many steps, tell where their time goes, and write nothing; 0 trains.
     qat: train for INT8: take the network of --weights (a checkpoint, an artefact, a shipped
         network) and round as the INT8 artefact will. Use a low --lr.
     prune: share of channels to remove from the network of --weights before training goes on, such
@@ -93,10 +102,13 @@ class TrainOptions:
     optimizer: str = "adamw"
     schedule: str = "poly"
     warmup: float = 1.0
+    clip: float = 0.0
+    accumulate: int = 1
     ema: float = 0.995
     dice: float = 0.5
     class_weights: str = "none"
     amp: str = "auto"
+    compile: bool = False
     device: str = "auto"
     seed: int = 0
     resume: bool = False
@@ -104,6 +116,8 @@ class TrainOptions:
     threads: int = 0
     max_minutes: float = 0.0
     evaluate_every: int = 0
+    patience: int = 0
+    profile: int = 0
     qat: bool = False
     prune: float = 0.0
 
@@ -131,7 +145,7 @@ class TrainOptions:
         for name in ("lr", "scale_min"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be more than 0")
-        for name in ("weight_decay", "warmup", "dice", "max_minutes", "backbone_lr"):
+        for name in ("weight_decay", "warmup", "clip", "dice", "max_minutes", "backbone_lr"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must not be negative")
         if self.aspect < 1:

@@ -22,6 +22,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from roadseg.runtime.engines.qdq import ACTIVATION_STEPS, PIXEL_RANGE, weight_steps
 from roadseg.runtime.errors import UsageError
+from roadseg.train.distributed import whole_max
 
 METHOD = "qat"  # in ModelSpec.quantization
 MOMENTUM = 0.05  # of a range's moving average over steps
@@ -57,9 +58,9 @@ class FakeQuantConv2d(nn.Conv2d):
 
     @torch.no_grad()
     def _observe(self, input: Tensor) -> None:
-        largest = input.abs().amax().float()
+        most = whole_max(input.abs().amax().float())
         momentum = torch.where(self.input_range == 0, 1.0, MOMENTUM)
-        self.input_range.lerp_(largest, momentum)
+        self.input_range.lerp_(most, momentum)
 
     def plain(self) -> nn.Conv2d:
         """Return an ordinary convolution of the same weights."""

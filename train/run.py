@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import random
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from roadseg.train.allocator import keep_freed_memory
 from roadseg.train.augmentation import Augmentation
 from roadseg.train.batches import Batches, share_batch
 from roadseg.train.checkpoint import BEST, LAST
+from roadseg.train.distributed import process_group, rank, world_size
 from roadseg.train.evaluation import normalize
 from roadseg.train.labels import LabelledImages, open_splits
 from roadseg.train.losses import SegmentationLoss, balanced_weights, sqrt_weights
@@ -27,8 +28,13 @@ from roadseg.train.networks.artifact_weights import measure_norms
 from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import METRICS, PICTURES
 from roadseg.train.refine import refined_network
+from roadseg.train.seed import seed_all
 from roadseg.train.start import start_network
+from roadseg.train.step import Step
+from roadseg.train.step_times import profile_steps, times_table
+from roadseg.train.synced_norm import sync_norms
 from roadseg.train.trainer import Trainer
+from roadseg.train.validation import Validation
 
 NORM_BATCHES = 8  # that the norms of an artefact's network are measured on
 
@@ -37,16 +43,23 @@ def train(options: TrainOptions) -> Trainer:
     """Train as told; returns the trainer at its end."""
     if options.threads:
         torch.set_num_threads(options.threads)
-    if choose_device(options.device).type == "cpu":
+    device = choose_device(options.device)
+    if device.type == "cpu":
         keep_freed_memory()
-    trainer = prepare(options)
-    if options.resume:
-        trainer.resume(options.out / LAST)
-        clear_parts(options.out)
-    elif (options.out / LAST).exists():
-        raise UsageError(f"{options.out} has a run: go on with --resume, or give another --out")
-    trainer.fit()
-    return trainer
+    with process_group(device):
+        trainer = prepare(options)
+        if options.profile:
+            times = profile_steps(trainer, options.profile)
+            print(times_table(times, options.profile, trainer.batches.batch_size))
+            return trainer
+        if options.resume:
+            trainer.resume(options.out / LAST)
+            if rank() == 0:
+                clear_parts(options.out)
+        elif (options.out / LAST).exists():
+            raise UsageError(f"{options.out} has a run: go on with --resume, or give another --out")
+        trainer.fit()
+        return trainer
 
 
 def clear_parts(folder: Path) -> None:
@@ -88,12 +101,16 @@ def prepare(options: TrainOptions) -> Trainer:
         versions={"torch": torch.__version__},
     )
     batches = build_batches(options, training, size)
-    check_crop(options.crop, network, batches.batch_size)
+    check_shares(batches.batch_size, options.accumulate)
+    check_crop(options.crop, network, batches.batch_size // options.accumulate)
     say(options, spec, training, validation, start.origin)
     if start.is_folded:
         measure_norms(network, norm_inputs(batches, spec, choose_device(options.device)))
+    batches.share(rank(), world_size())
+    sync_norms(network, choose_device(options.device))
     loss = build_loss(options, training, network).to(choose_device(options.device))
-    return Trainer(options, network, spec, batches, validation, loss)
+    step = Step(options, network, spec, loss)
+    return Trainer(options, step, batches, Validation(validation))
 
 
 def build_batches(options: TrainOptions, training: Sequence[LabelledImages], size: Size) -> Batches:
@@ -115,17 +132,20 @@ def norm_inputs(batches: Batches, spec: ModelSpec, device: torch.device) -> Iter
         yield normalize(torch.from_numpy(images).to(device), spec)
 
 
-def seed_all(seed: int) -> None:
-    """Seed PyTorch's and Python's random generators; NumPy's are seeded per use."""
-    random.seed(seed)
-    torch.manual_seed(seed)
-
-
 def own_size(images: LabelledImages, multiple: int) -> Size:
     """Return the first image's size, rounded to what the network takes."""
     height, width = images[0][1].shape
     near = [max(multiple, round(side / multiple) * multiple) for side in (width, height)]
     return Size(near[0], near[1])
+
+
+def check_shares(batch_size: int, accumulate: int) -> None:
+    """Raise UsageError for a batch that cannot be cut into pieces of the same size."""
+    if batch_size % (accumulate * world_size()):
+        raise UsageError(
+            f"batch_size {batch_size} cannot be shared by {world_size()} processes in "
+            f"{accumulate} pieces each: give a multiple of {accumulate * world_size()}"
+        )
 
 
 def check_crop(crop: Size, network: Network, batch_size: int) -> None:
@@ -141,12 +161,16 @@ def check_crop(crop: Size, network: Network, batch_size: int) -> None:
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device to train on."""
+    """Return the device to train on; of several processes on a machine, each has its own GPU."""
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("device cuda: PyTorch finds no CUDA device; give --device cpu")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    place, count = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+    if place >= count:
+        raise UsageError(f"process {place + 1} on a machine with {count} GPUs: start fewer")
+    torch.cuda.set_device(place)
+    return torch.device("cuda", place)
 
 
 def build_loss(

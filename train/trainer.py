@@ -5,28 +5,31 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from roadseg.data.confusion import ConfusionMatrix
 from roadseg.runtime.errors import RoadsegError, UsageError
 from roadseg.runtime.spec import ModelSpec
 from roadseg.train import checkpoint
-from roadseg.train.batches import Batch, Batches
-from roadseg.train.evaluation import evaluate_each, label_iou, normalize, total
-from roadseg.train.labels import LabelledImages
-from roadseg.train.losses import SegmentationLoss
-from roadseg.train.networks import Network
-from roadseg.train.optimization import MovingAverage, build_optimizer, lr_factor, set_lr
+from roadseg.train.batches import Batches
+from roadseg.train.distributed import decided_by_first, rank
+from roadseg.train.evaluation import total
+from roadseg.train.optimization import lr_factor
 from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import Outputs
 from roadseg.train.progress import Progress
 from roadseg.train.qat import freeze_statistics
+from roadseg.train.seed import seed_all
+from roadseg.train.step import Step
+from roadseg.train.validation import Validation, spec_metrics
+
+GPU_STEPS = 10  # between looks at the loss, each of which waits for a GPU
 
 
 @dataclasses.dataclass
@@ -45,9 +48,19 @@ class State:
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     @property
+    def mious(self) -> list[float]:
+        """Validation mIoU, 0 to 1, of each epoch that has one."""
+        return [row["miou"] for row in self.history if "miou" in row]
+
+    @property
     def best(self) -> float:
         """Highest validation mIoU so far, -1 before the first."""
-        return max((row["miou"] for row in self.history if "miou" in row), default=-1.0)
+        return max(self.mious, default=-1.0)
+
+    @property
+    def without_gain(self) -> int:
+        """Validations since the best one."""
+        return len(self.mious) - 1 - self.mious.index(self.best) if self.mious else 0
 
 
 class Trainer:
@@ -56,33 +69,23 @@ class Trainer:
     def __init__(
         self,
         options: TrainOptions,
-        network: Network,
-        spec: ModelSpec,
+        step: Step,
         batches: Batches,
-        validation: Sequence[LabelledImages],
-        loss: SegmentationLoss,
+        validation: Validation,
     ) -> None:
-        self.options, self.network, self.spec = options, network, spec
-        self.batches, self.loss = batches, loss
-        self.validation, *self.others = validation
-        self.device = next(network.parameters()).device
-        self.optimizer = build_optimizer(network, options)
-        self.average = MovingAverage(network, options.ema)
-        self.precision = choose_precision(options.amp, self.device)
-        self.scaler = torch.amp.GradScaler(
-            self.device.type, enabled=self.precision is torch.float16
-        )
+        self.options, self.step, self.spec = options, step, step.spec
+        self.batches, self.validation = batches, validation
         self.state = State()
-        self.matrix = ConfusionMatrix(len(spec.classes))
+        self.matrix = ConfusionMatrix(len(self.spec.classes))
         self.progress = Progress()
         self.outputs = Outputs(options.out)
         self._since = time.monotonic()
 
     def fit(self) -> None:
-        """Train until the epochs or the minutes are used up."""
+        """Train until the epochs, the minutes or the patience are used up."""
         self._since = time.monotonic() - self.state.elapsed_s
         try:
-            done = self.share_done() >= 1
+            done = self.share_done() >= 1 or self.is_exhausted()
             while not done:
                 done = self.run_epoch()
         finally:
@@ -93,124 +96,100 @@ class Trainer:
         """Return the progress of the run, 0 to 1: of its steps, or of its time if that is more."""
         done = self.state.step / (self.options.epochs * len(self.batches))
         limit = self.options.max_minutes * 60
-        return max(done, (time.monotonic() - self._since) / limit) if limit else done
+        if not limit:
+            return done
+        return max(done, decided_by_first((time.monotonic() - self._since) / limit))
+
+    def is_exhausted(self) -> bool:
+        """Return whether the run has been without a gain for as long as it may be."""
+        return 0 < self.options.patience <= self.state.without_gain
 
     def run_epoch(self) -> bool:
         """Train for an epoch, validate when it is due, write checkpoints; True after the last."""
-        start, images, total = time.monotonic(), 0, 0.0
-        self.network.train()
-        if self.options.qat:
-            freeze_statistics(self.network)
-        for batch in self.batches.epoch(self.state.epoch):
-            total += self.step(batch) * len(batch[0])
-            images += len(batch[0])
-            share = self.share_done()
-            speed = images / (time.monotonic() - start)
-            left = (time.monotonic() - self._since) * (1 / share - 1)
-            self.progress.live(self.state.epoch + 1, share, total / images, speed, left)
+        start, first = time.monotonic(), self.state.step
+        losses = torch.zeros((), dtype=torch.float64, device=self.step.device)
+        for loss in self.steps(self.state.epoch):
+            losses += loss
+            share, done = self.share_done(), self.state.step - first
+            if self.step.device.type == "cpu" or done % GPU_STEPS == 0:
+                speed = done * self.batches.batch_size / (time.monotonic() - start)
+                left = (time.monotonic() - self._since) * (1 / share - 1)
+                mean = self.finite(losses) / done
+                self.progress.live(self.state.epoch + 1, share, mean, speed, left)
             if share >= 1:
                 break
+        mean = self.finite(losses) / done
+        speed = done * self.batches.batch_size / (time.monotonic() - start)
         self.state.epoch += 1
-        row = {"epoch": self.state.epoch, "step": self.state.step, "loss": total / images}
-        row |= {"images_per_s": speed, "lr": max(g["lr"] for g in self.optimizer.param_groups)}
+        row = {"epoch": self.state.epoch, "step": self.state.step, "loss": mean}
+        row |= {"images_per_s": speed, "lr": self.step.lr}
         # Asked once: a run whose time ends while it saves has one more epoch, of one step, and is
         # then validated.
         last = self.share_done() >= 1
         self.finish_epoch(row, last)
-        return last
+        return last or self.is_exhausted()
 
-    def step(self, batch: Batch) -> float:
-        """Do one optimizer step; return its loss."""
-        images, labels = (torch.from_numpy(part).to(self.device) for part in batch)
+    def steps(self, epoch: int) -> Iterator[Tensor]:
+        """Train for an epoch; give each step's loss."""
+        seed_all(self.options.seed, epoch, rank())
+        self.step.network.train()
+        if self.options.qat:
+            freeze_statistics(self.step.network)
         warmup = self.options.warmup * len(self.batches)
-        warm = (self.state.step + 1) / warmup if warmup else 1.0
-        set_lr(self.optimizer, lr_factor(self.options.schedule, self.share_done(), warm))
-        with self.autocast():
-            logits = self.network(normalize(images, self.spec))
-        loss = self.loss(logits, labels)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.state.step += 1
-        self.average.update(self.network, self.state.step)
-        value = float(loss.detach())
+        batches = self.batches.epoch(epoch)
+        while True:
+            with self.step.time("data wait"):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            warm = (self.state.step + 1) / warmup if warmup else 1.0
+            factor = lr_factor(self.options.schedule, self.share_done(), warm)
+            self.state.step += 1
+            yield self.step(batch, self.state.step, factor)
+
+    def finite(self, losses: Tensor) -> float:
+        """Return a sum of losses; raises RoadsegError when it is no number any more."""
+        value = float(losses)
         if not math.isfinite(value):
             raise RoadsegError(
-                f"the loss is {value} in epoch {self.state.epoch + 1}: try a lower --lr, and "
-                "--resume from the last epoch"
+                f"the loss is {value} in epoch {self.state.epoch + 1}: try a lower --lr or "
+                "--clip 1, and --resume from the last epoch"
             )
         return value
-
-    def autocast(self) -> AbstractContextManager[Any]:
-        """Return the context of the forward pass."""
-        if self.precision is torch.float32:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=self.precision)
 
     def finish_epoch(self, row: dict[str, Any], last: bool) -> None:
         """Validate when it is due, then record the epoch."""
         best = self.state.best
-        due = last or self.state.epoch % self.evaluation_interval() == 0
-        network = self.average.network
-        if due:
-            matrices = evaluate_each(network, self.spec, self.validation)
+        matrices: list[ConfusionMatrix] = []
+        interval = self.validation.interval(self.options, self.spec, self.batches)
+        if last or self.state.epoch % interval == 0:
+            found, matrices = self.validation.score(self.step.average.network, self.spec)
             self.matrix = total(matrices, len(self.spec.classes))
-            row |= scores(self.matrix, self.spec)
-            row |= {"others": self.score_others()} if self.others else {}
+            row |= found
             self.spec = self.spec.replace(metrics=spec_metrics(row))
         self.state.elapsed_s = time.monotonic() - self._since
         row["elapsed_s"] = round(self.state.elapsed_s, 1)
         self.state.history.append(row)
-        out = self.options.out
+        if rank() == 0:
+            self.write(matrices, is_best=row.get("miou", -1.0) > best)
+        self.progress.epoch(row, self.state, self.options, last or self.is_exhausted())
+
+    def write(self, matrices: Sequence[ConfusionMatrix], is_best: bool) -> None:
+        """Write metrics, pictures after a validation, and checkpoints."""
+        network, images = self.step.average.network, self.validation.images
         # Before the checkpoint: when killed in between, the epoch is done again and all is renewed.
         self.outputs.write_metrics(self.state.history)
-        if due:
-            self.outputs.draw(self.state.history, network, self.spec, self.validation, matrices)
-        if row.get("miou", -1.0) > best:
-            self.save_best(out / checkpoint.BEST)
-        self.save(out / checkpoint.LAST)
-        self.progress.epoch(row, self.state, self.options, last)
-
-    def score_others(self) -> dict[str, Any]:
-        """Return the scores on the other data sets, in what their masks tell apart."""
-        found = {}
-        for images in self.others:
-            miou, iou = label_iou(self.average.network, self.spec, images)
-            found[images.dataset.name] = {"miou": miou, "iou": iou}
-        return found
-
-    def evaluation_interval(self) -> int:
-        """Return the epochs between validations; a training pixel costs about three times one."""
-        if self.options.evaluate_every:
-            return self.options.evaluate_every
-        crop = self.options.crop
-        trained = len(self.batches) * self.batches.batch_size * crop.width * crop.height * 3
-        images = len(self.validation) + sum(map(len, self.others))
-        validated = images * self.spec.width * self.spec.height
-        return max(1, math.ceil(validated / trained / 0.1))
-
-    def save(self, path: Path) -> None:
-        """Write all that resuming needs."""
-        content = {
-            "model": self.network.state_dict(),
-            "average": self.average.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "state": dataclasses.asdict(self.state),
-            "random": checkpoint.random_state(),
-            "matrix": torch.from_numpy(self.matrix.counts),
-        }
-        checkpoint.save(path, self.spec, content | self._told())
-
-    def save_best(self, path: Path) -> None:
-        """Write what using the network needs."""
-        content = {"average": self.average.network.state_dict()}
-        checkpoint.save(path, self.spec, content | self._told())
-
-    def _told(self) -> dict[str, Any]:
+        if matrices:
+            self.outputs.draw(self.state.history, network, self.spec, images, matrices)
         told = {key: str(value) for key, value in dataclasses.asdict(self.options).items()}
-        return {"history": self.state.history, "options": told}
+        content = {"history": self.state.history, "options": told}
+        if is_best:  # what using the network needs
+            average = {"average": network.state_dict()}
+            checkpoint.save(self.options.out / checkpoint.BEST, self.spec, content | average)
+        content |= self.step.state_dict()  # what resuming needs
+        content["state"] = dataclasses.asdict(self.state)
+        content["matrix"] = torch.from_numpy(self.matrix.counts)
+        checkpoint.save(self.options.out / checkpoint.LAST, self.spec, content)
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint; raises ModelError or UsageError when it is not of this run."""
@@ -222,34 +201,7 @@ class Trainer:
                     f"{path} was trained with another {what}: resume with the same options, or "
                     "give another --out"
                 )
-        self.network.load_state_dict(content["model"])
-        self.average.network.load_state_dict(content["average"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.scaler.load_state_dict(content["scaler"])
+        self.step.load_state_dict(content)
         self.state = State(**content["state"])
         self.matrix.counts = np.asarray(content["matrix"].numpy())
         self.spec = spec
-        checkpoint.set_random_state(content["random"])
-
-
-def choose_precision(amp: str, device: torch.device) -> torch.dtype:
-    """Return the forward pass's type; by default float16 on CUDA, float32 elsewhere."""
-    if amp == "auto":
-        return torch.float16 if device.type == "cuda" else torch.float32
-    kinds = {"off": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-    return kinds[amp]
-
-
-def scores(matrix: ConfusionMatrix, spec: ModelSpec) -> dict[str, Any]:
-    """Return a confusion matrix's scores, 0 to 1."""
-    return {
-        "miou": matrix.miou,
-        "pixel_accuracy": matrix.pixel_accuracy,
-        "iou": matrix.iou_by_name(spec.class_names),
-    }
-
-
-def spec_metrics(row: dict[str, Any]) -> dict[str, float]:
-    """Return an epoch's scores as a spec has them, in percent."""
-    metrics = {"miou_val": row["miou"], "pixel_accuracy_val": row["pixel_accuracy"]}
-    return {name: round(100 * value, 2) for name, value in metrics.items()}

@@ -36,7 +36,7 @@ def equal(one: object, other: object) -> bool:
 def learned(folder: Path) -> dict[str, object]:
     """All that was learned: weights, their average, the optimizer's state, the scores."""
     content = read(folder / "last.pt")
-    found = {key: content[key] for key in ("model", "average", "optimizer", "matrix", "random")}
+    found = {key: content[key] for key in ("model", "average", "optimizer", "scaler", "matrix")}
     scores = [(row["epoch"], row["loss"], row.get("miou")) for row in content["history"]]
     return found | {"scores": scores}
 

@@ -128,15 +128,15 @@ def test_held_out_drive_is_what_is_validated(options: Options) -> None:
     trainer = train(options("--split", "all", "--holdout", "b", "--epochs", "1"))
     assert trainer.spec.trained_on["groups"] == ["a", "c"]
     assert trainer.spec.trained_on["holdout"] == ["b"]
-    assert {sample.group for sample in trainer.validation.samples} == {"b"}
+    assert {sample.group for sample in trainer.validation.images.samples} == {"b"}
 
 
 @pytest.mark.parametrize("amp", ["bfloat16", "float16"])
 def test_mixed_precision_trains(options: Options, amp: str) -> None:
     trainer = train(options("--amp", amp, "--epochs", "1"))
-    assert trainer.precision is getattr(torch, amp)
+    assert trainer.step.precision is getattr(torch, amp)
     assert np.isfinite(trainer.state.history[0]["loss"])
-    logits = trainer.network.eval()(torch.zeros(1, 3, 64, 64))
+    logits = trainer.step.network.eval()(torch.zeros(1, 3, 64, 64))
     assert logits.dtype is torch.float32
     assert torch.isfinite(logits).all()
 

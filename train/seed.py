@@ -1,0 +1,18 @@
+"""Seeds of the generators that are not seeded per use, as NumPy's are."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+
+
+def seed_all(*numbers: int) -> None:
+    """Seed PyTorch's (of all devices) and Python's random generators from some numbers.
+
+    Done anew with (seed, epoch, rank) at each epoch: so a resumed run draws what it would have.
+    """
+    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    random.seed(seed)
+    torch.manual_seed(seed)
