@@ -90,11 +90,9 @@ def _line(error: Exception) -> str:
 def data_parallel(network: nn.Module) -> Callable[..., Any]:
     """Return the network with gradients that are the mean over processes after each backward.
 
-    Its buffers are not sent around: norms (train/synced_norm.py) and ranges have the same ones.
+    Its buffers are sent from the first process before a forward pass; they are equal already.
     """
-    if world_size() == 1:
-        return network
-    return DistributedDataParallel(network, broadcast_buffers=False, gradient_as_bucket_view=True)
+    return network if world_size() == 1 else DistributedDataParallel(network)
 
 
 def whole_batch(own: Tensor) -> Tensor:

@@ -68,12 +68,12 @@ class Step:
 
     def pieces(self, batch: Batch) -> Iterator[tuple[Tensor, Tensor, bool]]:
         """Give the batch's pieces on the device, and whether each is the last."""
-        count = self.options.accumulate
-        for place in range(count):
+        length = len(batch[0]) // self.options.accumulate
+        for start in range(0, len(batch[0]), length):
             with self.time("transfer"):
-                images, labels = (self.sent(part[place::count]) for part in batch)
+                images, labels = (self.sent(part[start : start + length]) for part in batch)
                 pixels = normalize(images, self.spec)
-            yield pixels, labels, place == count - 1
+            yield pixels, labels, start + length == len(batch[0])
 
     def sent(self, part: Any) -> Tensor:
         """Return an array on the device; a GPU is not waited for."""

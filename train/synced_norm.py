@@ -36,8 +36,9 @@ class SyncedNorm(nn.BatchNorm2d):
 
     def __init__(self, norm: _BatchNorm) -> None:
         super().__init__(norm.num_features, norm.eps, norm.momentum)
-        self.load_state_dict(norm.state_dict(), strict=False)  # an activation's are its own
         self.weight, self.bias = norm.weight, norm.bias
+        self.running_mean, self.running_var = norm.running_mean, norm.running_var
+        self.num_batches_tracked = norm.num_batches_tracked
         self.act = getattr(norm, "act", nn.Identity())
         self.drop = getattr(norm, "drop", nn.Identity())
         self.train(norm.training)
@@ -49,12 +50,14 @@ class SyncedNorm(nn.BatchNorm2d):
         return activated
 
     def _whole_norm(self, input: Tensor) -> Tensor:
-        mean = whole_sum(input.mean((0, 2, 3))) / world_size()
-        centred = input - mean.reshape(1, -1, 1, 1)
+        values = input.to(self.weight.dtype)  # of mixed precision, as PyTorch's own norm does
+        mean = whole_sum(values.mean((0, 2, 3))) / world_size()
+        centred = values - mean.reshape(1, -1, 1, 1)
         variance = whole_sum(centred.square().mean((0, 2, 3))) / world_size()
         self._follow(mean.detach(), variance.detach(), world_size() * input[:, 0].numel())
         scale = self.weight * (variance + self.eps).rsqrt()
-        return centred * scale.reshape(1, -1, 1, 1) + self.bias.reshape(1, -1, 1, 1)
+        normed = centred * scale.reshape(1, -1, 1, 1) + self.bias.reshape(1, -1, 1, 1)
+        return normed.to(input.dtype)
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:

@@ -136,6 +136,7 @@ def test_loss_that_overflows_is_told(
     assert main(words) == 1
     told = capsys.readouterr().err
     assert "try a lower --lr" in told and told.count("\n") == 1
+    assert not list(tmp_path.rglob("*.pt"))  # what is no number is not kept
 
 
 def test_help_needs_no_torch() -> None:

@@ -36,7 +36,41 @@ def test_schedule(schedule: str, progress: float, warmup: float, factor: float) 
     assert lr_factor(schedule, progress, warmup) == pytest.approx(factor, abs=1e-12)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+class Run:
+    """A schedule of PyTorch's over a run of so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        self.steps = steps
+
+    def rates(self, schedule: torch.optim.lr_scheduler.LRScheduler) -> list[float]:
+        found = []
+        for _ in range(self.steps):
+            found.append(float(self.optimizer.param_groups[0]["lr"]))
+            self.optimizer.step()
+            schedule.step()
+        return found
+
+
+def test_schedules_are_those_of_pytorch() -> None:
+    steps = 50
+    for name, build in (
+        ("poly", lambda o: torch.optim.lr_scheduler.PolynomialLR(o, steps, 0.9)),
+        ("cosine", lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, steps)),
+    ):
+        run = Run(steps)
+        ours = [lr_factor(name, step / steps, 1.0) for step in range(steps)]
+        assert ours == pytest.approx(run.rates(build(run.optimizer)), abs=1e-9), name
+    run = Run(steps + 1)  # its last step is at the end of the run
+    rise = (0.3 * steps + 1) / (steps + 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        run.optimizer, 1.0, steps + 1, pct_start=rise, cycle_momentum=False
+    )
+    ours = [lr_factor("onecycle", step / steps, 0.0) for step in range(steps + 1)]
+    assert ours == pytest.approx(run.rates(schedule), abs=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
 def test_groups_have_their_peaks_and_decays(optimizer: str) -> None:
     options = TrainOptions(
         "data", Path("run"), lr=0.01, backbone_lr=0.1, weight_decay=0.5, optimizer=optimizer

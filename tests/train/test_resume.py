@@ -20,6 +20,8 @@ from roadseg.train.run import train
 
 Options = Callable[..., TrainOptions]
 EPOCHS = 8
+ALL = "--optimizer adam --weight-decay 0 --schedule onecycle --clip 1 --accumulate 2"
+EVERYTHING = (*ALL.split(), "--amp", "float16", "--patience", "9")
 
 
 def equal(one: object, other: object) -> bool:
@@ -60,7 +62,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bits(
 ) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["roadseg.train.run", "timm"])
-    more = ("--epochs", str(EPOCHS), "--evaluate-every", "4")
+    more = ("--epochs", str(EPOCHS), "--evaluate-every", "4", *EVERYTHING)
 
     whole = context.Process(target=cli.main, args=(argv(*more, out="whole"),))
     whole.start()
