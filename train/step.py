@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from roadseg.runtime.errors import UsageError
+from roadseg.runtime.errors import RoadsegError, UsageError
 from roadseg.runtime.spec import ModelSpec
 from roadseg.train.batches import Batch
 from roadseg.train.distributed import data_parallel, whole_batch, world_size
@@ -85,7 +85,7 @@ class Step:
     def backward(self, images: Tensor, labels: Tensor) -> Tensor:
         """Add the gradient of a piece; return its share of the loss."""
         with self.time("forward"), self.autocast():
-            logits = self.model(images)
+            logits = self.forward(images)
         with self.time("loss"):
             # Each process computes the loss of the whole piece, so that what it divides by is
             # the whole piece's; its gradient goes to the own logits alone.
@@ -95,6 +95,20 @@ class Step:
             self.scaler.scale(loss * world_size()).backward()
         detached: Tensor = loss.detach()
         return detached
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits; raises RoadsegError where torch.compile cannot work."""
+        if not self.options.compile:
+            logits: Tensor = self.model(images)
+            return logits
+        from torch._dynamo.exc import TorchDynamoException
+
+        try:
+            compiled: Tensor = self.model(images)
+            return compiled
+        except TorchDynamoException as error:
+            reason = " ".join(str(error).split())[:160]
+            raise RoadsegError(f"torch.compile failed: leave --compile out ({reason})") from None
 
     def update(self) -> None:
         """Change the weights by the gradient, clipped when asked for."""

@@ -73,9 +73,12 @@ def test_patience_ends_a_run(options: Options) -> None:
     assert again.state.epoch == trainer.state.epoch
 
 
-def test_another_optimizer_is_not_resumed(options: Options, argv: Argv, capsys: object) -> None:
+def test_another_optimizer_is_not_resumed(
+    options: Options, argv: Argv, capsys: pytest.CaptureFixture[str]
+) -> None:
     train(options("--epochs", "1"))
     assert main(argv("--resume", "--optimizer", "sgd")) == 2
+    assert "resume with the same --optimizer" in capsys.readouterr().err
 
 
 def test_random_numbers_follow_from_seed_epoch_and_rank() -> None:
@@ -108,6 +111,19 @@ def test_parts_and_the_rest_are_the_whole() -> None:
     assert times.seconds["other"] == pytest.approx(1.0, abs=0.2)
     assert times.network_share == pytest.approx(0.6, abs=0.03)
     assert "1.6 images/s" in times_table(times, 2, 4)
+
+
+def test_missing_compiler_is_told(
+    argv: Argv, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PyTorch's compiler is asked for a C++ compiler that is not there."""
+    from torch._inductor import config
+
+    monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
+    assert main(argv("--compile")) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("seg-train: torch.compile failed: leave --compile out")
+    assert told.count("\n") == 1
 
 
 @pytest.mark.slow
