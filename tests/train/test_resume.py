@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from roadseg.train import cli
 from roadseg.train.checkpoint import load_checkpoint, read
 from roadseg.train.options import TrainOptions
 from roadseg.train.run import train
+from roadseg.train.trainer import Trainer
 
 Options = Callable[..., TrainOptions]
 EPOCHS = 8
@@ -62,7 +63,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bits(
 ) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["roadseg.train.run", "timm"])
-    more = ("--epochs", str(EPOCHS), "--evaluate-every", "4", *EVERYTHING)
+    more = ("--epochs", str(EPOCHS), "--evaluate-every", "4")
 
     whole = context.Process(target=cli.main, args=(argv(*more, out="whole"),))
     whole.start()
@@ -91,6 +92,26 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bits(
     best = [load_checkpoint(tmp_path / name / "best.pt").network for name in ("whole", "killed")]
     assert equal(*(dict(network.state_dict()) for network in best))
     assert not list((tmp_path / "killed").glob(".*part*"))
+
+
+def test_with_all_that_has_a_state_it_resumes_to_the_same_bits(
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = ("--epochs", "4", *EVERYTHING)
+    train(options(*more, out="whole"))
+
+    def interrupted(trainer: Trainer, epoch: int) -> Iterator[torch.Tensor]:
+        if epoch == 2:
+            raise KeyboardInterrupt
+        yield from steps(trainer, epoch)
+
+    steps = Trainer.steps
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Trainer, "steps", interrupted)
+        train(options(*more, out="stopped"))
+    assert epochs(tmp_path / "stopped") == [1, 2]
+    train(options(*more, "--resume", out="stopped"))
+    assert equal(learned(tmp_path / "whole"), learned(tmp_path / "stopped"))
 
 
 def test_finished_run_resumes_to_nothing_but_its_report(options: Options, tmp_path: Path) -> None:
