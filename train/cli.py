@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from roadseg.runtime.errors import MissingExtra, run_cli
 from roadseg.runtime.options import parse_options
 from roadseg.train.options import TrainOptions
+from roadseg.train.recipe import with_recipe
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,7 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(argv: Sequence[str] | None) -> int:
-    options = parse_options("seg-train", TrainOptions, argv)
+    words = with_recipe(sys.argv[1:] if argv is None else argv)
+    options = parse_options("seg-train", TrainOptions, words)
     for package in ("torch", "timm", "matplotlib"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "train", "seg-train")

@@ -24,6 +24,9 @@ class TrainOptions:
     data: data sets, such as camvid:FOLDER or a folder in the plain layout. The first one's
         classes are learned and validated, unless there are label maps.
     out: folder of the run: checkpoints, metrics, plots.
+    recipe: option values to start from, which other options override: light-camvid, light-roads,
+        binary-unet, cityscapes-resnet101, or a .toml file, such as the one that a run leaves in its
+        folder.
     split: of the data set, to train on.
     val_split: of the data set, to validate on.
     holdout: groups (drives) to take out of training and to validate on, instead of val_split.
@@ -71,6 +74,7 @@ class TrainOptions:
 
     data: tuple[str, ...]
     out: Path
+    recipe: str = ""
     split: str = "train"
     val_split: str = "val"
     holdout: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ from roadseg.train.networks import Network
 from roadseg.train.networks.artifact_weights import measure_norms
 from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import METRICS, PICTURES
+from roadseg.train.recipe import RECIPE
 from roadseg.train.refine import refined_network
 from roadseg.train.start import start_network
 from roadseg.train.trainer import Trainer
@@ -45,13 +46,14 @@ def train(options: TrainOptions) -> Trainer:
         clear_parts(options.out)
     elif (options.out / LAST).exists():
         raise UsageError(f"{options.out} has a run: go on with --resume, or give another --out")
+    print(f"options, kept in {options.out / RECIPE}:\n{trainer.outputs.recipe}", end="", flush=True)
     trainer.fit()
     return trainer
 
 
 def clear_parts(folder: Path) -> None:
     """Remove what was half-written when the run was killed."""
-    for path in map(Path, (LAST, BEST, METRICS, *PICTURES)):
+    for path in map(Path, (LAST, BEST, METRICS, RECIPE, *PICTURES)):
         for part in folder.glob(f".{path.stem}.*.part{path.suffix}"):
             part.unlink()
 

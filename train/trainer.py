@@ -27,6 +27,8 @@ from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import Outputs
 from roadseg.train.progress import Progress
 from roadseg.train.qat import freeze_statistics
+from roadseg.train.recipe import recipe_text
+from roadseg.train.start import chosen_options
 
 
 @dataclasses.dataclass
@@ -75,7 +77,7 @@ class Trainer:
         self.state = State()
         self.matrix = ConfusionMatrix(len(spec.classes))
         self.progress = Progress()
-        self.outputs = Outputs(options.out)
+        self.outputs = Outputs(options.out, recipe_text(options, chosen_options(options)))
         self._since = time.monotonic()
 
     def fit(self) -> None:
@@ -164,6 +166,7 @@ class Trainer:
         self.state.history.append(row)
         out = self.options.out
         # Before the checkpoint: when killed in between, the epoch is done again and all is renewed.
+        self.outputs.write_recipe()
         self.outputs.write_metrics(self.state.history)
         if due:
             self.outputs.draw(self.state.history, network, self.spec, self.validation, matrices)
