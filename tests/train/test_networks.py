@@ -91,7 +91,7 @@ def test_config_is_completed_and_builds_the_same_network() -> None:
     ("config", "message"),
     [
         ({"architecture": "resunet"}, "known are deeplabv3plus, "),
-        ({"strid": 4}, "known are architecture, backbone, blocks, depths, stages"),
+        ({"strid": 4}, "known are architecture, backbone, blocks, depths, "),
         ({"backbone": "mobilenet"}, "light ones are efficientnet_lite0, fbnetc_100"),
         ({"backbone": "vit_tiny_patch16_224"}, "vit_tiny_patch16_224"),
         ({"stride": 3}, "known are 2, 4, 8, 16"),
