@@ -64,11 +64,22 @@ def ranged_tensors(model: onnx.ModelProto) -> list[str]:
     """Return the activation tensors that some form of the network quantises."""
     outputs = {value.name for value in model.graph.output}
     nodes, constants = model.graph.node, {tensor.name for tensor in model.graph.initializer}
+    constants |= _sizes(model)
     found = [node.output[0] for node in nodes if node.op_type in RANGED_OPS]
     read = [node.input[0] for node in nodes if node.op_type == "Conv"]  # of any operator
     names = [name for name in dict.fromkeys([*found, *read]) if name not in constants]
     clipped = {n.input[0] for n in nodes if n.op_type in ("Clip", "Relu")} - set(read)
     return [name for name in names if name not in outputs and name not in clipped]
+
+
+def _sizes(model: onnx.ModelProto) -> set[str]:
+    """Return the tensors that are computed from sizes alone: integers that a Resize may read."""
+    known = {tensor.name for tensor in model.graph.initializer} | {""}
+    found: set[str] = set()
+    for node in model.graph.node:
+        if node.op_type == "Shape" or set(node.input) <= known | found:
+            found.update(node.output)
+    return found
 
 
 Watched = tuple["onnxruntime.InferenceSession", list[str]]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from roadseg.runtime.errors import MissingExtra, UsageError, run_cli
 from roadseg.runtime.options import parse_options
 from roadseg.train.options import TrainOptions
+from roadseg.train.recipe import with_recipe
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,10 +18,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_cli("seg-train", lambda: _train(argv))
 
 
-def _options(argv: Sequence[str] | None) -> TrainOptions:
+def _options(argv: Sequence[str]) -> TrainOptions:
     """Parse; of several processes on a machine, the first one tells what is wrong."""
     try:
-        return parse_options("seg-train", TrainOptions, argv)
+        return parse_options("seg-train", TrainOptions, with_recipe(argv))
     except UsageError as error:
         if int(os.environ.get("LOCAL_RANK", 0)):
             sys.exit(error.exit_code)
@@ -28,7 +29,7 @@ def _options(argv: Sequence[str] | None) -> TrainOptions:
 
 
 def _train(argv: Sequence[str] | None) -> int:
-    options = _options(argv)
+    options = _options(sys.argv[1:] if argv is None else argv)
     for package in ("torch", "timm", "matplotlib"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "train", "seg-train")

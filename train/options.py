@@ -25,14 +25,18 @@ class TrainOptions:
     data: data sets, such as camvid:FOLDER or a folder in the plain layout. The first one's
         classes are learned and validated, unless there are label maps.
     out: folder of the run: checkpoints, metrics, plots.
+    recipe: option values to start from, which other options override: light-camvid, light-roads,
+        binary-unet, cityscapes-resnet101, or a .toml file, such as the one that a run leaves in its
+        folder.
     split: of the data set, to train on.
     val_split: of the data set, to validate on.
     holdout: groups (drives) to take out of training and to validate on, instead of val_split.
     label_maps: one for each data set, a name in the package or a .toml file: to common classes.
     mix: images of each data set in a batch; by default batch_size in equal parts.
     classes: all, or one class's name: that class against all others.
-    network: architecture: mobileunet or deeplabv3plus.
-    backbone: a timm model that gives features, such as efficientnet_lite0.
+    network: architecture: mobileunet, deeplabv3plus, unet, unet++, fcn or deeplabv3plus_resnet101.
+    backbone: a timm model that gives features, such as mobilenetv2_100; by default the network's
+        own.
     network_options: JSON of network options, such as {"stride": 2, "widths": [96,64,48,32]},
         or a file of it.
     weights: where training starts: imagenet, none, a shipped network's name, or a file: a float
@@ -79,6 +83,7 @@ class TrainOptions:
 
     data: tuple[str, ...]
     out: Path
+    recipe: str = ""
     split: str = "train"
     val_split: str = "val"
     holdout: tuple[str, ...] = ()
@@ -86,7 +91,7 @@ class TrainOptions:
     mix: tuple[int, ...] = ()
     classes: str = "all"
     network: str = "mobileunet"
-    backbone: str = "efficientnet_lite0"
+    backbone: str = ""
     network_options: str = ""
     weights: str = "imagenet"
     size: Size | None = None

@@ -1,4 +1,4 @@
-"""What a run leaves beside its checkpoints: metrics, plots, a sheet of predictions, TensorBoard."""
+"""What a run leaves beside its checkpoints: recipe, metrics, plots, sheet, TensorBoard."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from roadseg.runtime.spec import ModelSpec
 from roadseg.train.evaluation import predict, total
 from roadseg.train.labels import LabelledImages
 from roadseg.train.networks import Network
+from roadseg.train.recipe import RECIPE
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -27,11 +28,17 @@ class Outputs:
 
     All but TensorBoard's are written anew from the whole history, so that what an interruption
     made be done twice is there once.
+
+    recipe: TOML that gives the run again.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, recipe: str) -> None:
+        self.folder, self.recipe = folder, recipe
         self.board: SummaryWriter | None = None
+
+    def write_recipe(self) -> None:
+        """Write the recipe, with the first epoch: a run that never got so far leaves nothing."""
+        write_text(self.folder / RECIPE, self.recipe)
 
     def write_metrics(self, history: Sequence[dict[str, Any]]) -> None:
         """Write all epochs to metrics.jsonl, and the last one's scalars to TensorBoard."""

@@ -27,6 +27,7 @@ from roadseg.train.networks import Network
 from roadseg.train.networks.artifact_weights import measure_norms
 from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import METRICS, PICTURES
+from roadseg.train.recipe import RECIPE
 from roadseg.train.refine import refined_network
 from roadseg.train.seed import seed_all
 from roadseg.train.start import start_network
@@ -58,13 +59,15 @@ def train(options: TrainOptions) -> Trainer:
                 clear_parts(options.out)
         elif (options.out / LAST).exists():
             raise UsageError(f"{options.out} has a run: go on with --resume, or give another --out")
+        kept = options.out / RECIPE
+        print(f"options, kept in {kept}:\n{trainer.outputs.recipe}", end="", flush=True)
         trainer.fit()
         return trainer
 
 
 def clear_parts(folder: Path) -> None:
     """Remove what was half-written when the run was killed."""
-    for path in map(Path, (LAST, BEST, METRICS, *PICTURES)):
+    for path in map(Path, (LAST, BEST, METRICS, RECIPE, *PICTURES)):
         for part in folder.glob(f".{path.stem}.*.part{path.suffix}"):
             part.unlink()
 
@@ -214,8 +217,9 @@ def say(
 ) -> None:
     """Print what is going to be trained."""
     start = f", weights {origin}" if origin else ""
+    over = f" over {spec.network['backbone']}" if "backbone" in spec.network else ""
     print(
-        f"{spec.name} over {spec.network['backbone']}, {len(spec.classes)} classes, "
+        f"{spec.name}{over}, {len(spec.classes)} classes, "
         f"{spec.width}x{spec.height}, logits at stride {spec.stride}{start}\n"
         f"{_counts(training)} images to train on, {_counts(validation)} to validate on, "
         f"run in {options.out}",

@@ -54,6 +54,13 @@ def starting_artifact(weights: str) -> Path | None:
 
 def network_config(options: TrainOptions) -> dict[str, Any]:
     """Return the network's config with all defaults written out."""
+    backbone = {"backbone": options.backbone} if options.backbone else {}
+    chosen = chosen_options(options)
+    return complete_config({"architecture": options.network, **backbone, **chosen})
+
+
+def chosen_options(options: TrainOptions) -> dict[str, Any]:
+    """Return the network options that were given, as JSON or as a file of it."""
     text = options.network_options.strip()
     if text and not text.startswith("{"):
         try:
@@ -61,9 +68,7 @@ def network_config(options: TrainOptions) -> dict[str, Any]:
         except OSError:
             raise UsageError(f"network_options is neither JSON nor a file: {text}") from None
     try:
-        chosen = json.loads(text) if text else {}
+        chosen: dict[str, Any] = json.loads(text) if text else {}
     except ValueError as error:
         raise UsageError(f"network_options is not JSON ({error})") from None
-    return complete_config(
-        {"architecture": options.network, "backbone": options.backbone, **chosen}
-    )
+    return chosen

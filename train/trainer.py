@@ -20,12 +20,15 @@ from roadseg.train import checkpoint
 from roadseg.train.batches import Batches
 from roadseg.train.distributed import decided_by_first, rank
 from roadseg.train.evaluation import total
+from roadseg.train.networks import complete_config
 from roadseg.train.optimization import lr_factor
 from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import Outputs
 from roadseg.train.progress import Progress
 from roadseg.train.qat import freeze_statistics
+from roadseg.train.recipe import recipe_text
 from roadseg.train.seed import seed_all
+from roadseg.train.start import chosen_options
 from roadseg.train.step import Step
 from roadseg.train.validation import Validation, spec_metrics
 
@@ -78,7 +81,7 @@ class Trainer:
         self.state = State()
         self.matrix = ConfusionMatrix(len(self.spec.classes))
         self.progress = Progress()
-        self.outputs = Outputs(options.out)
+        self.outputs = Outputs(options.out, recipe_text(options, chosen_options(options)))
         self._since = time.monotonic()
 
     def fit(self) -> None:
@@ -178,6 +181,7 @@ class Trainer:
         """Write metrics, pictures after a validation, and checkpoints."""
         network, images = self.step.average.network, self.validation.images
         # Before the checkpoint: when killed in between, the epoch is done again and all is renewed.
+        self.outputs.write_recipe()
         self.outputs.write_metrics(self.state.history)
         if matrices:
             self.outputs.draw(self.state.history, network, self.spec, images, matrices)
@@ -195,6 +199,8 @@ class Trainer:
         """Go on from a checkpoint; raises ModelError or UsageError when it is not of this run."""
         content = checkpoint.read(path)
         spec = ModelSpec.from_json(content["spec"], str(path))
+        if complete_config(spec.network) == complete_config(self.spec.network):
+            spec = spec.replace(network=self.spec.network)  # an option may be newer than the file
         for what in ("network", "classes", "trained_on", "quantization"):
             if getattr(spec, what) != getattr(self.spec, what):
                 raise UsageError(

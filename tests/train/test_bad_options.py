@@ -64,7 +64,7 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str], folder: Path) 
         ("--crop 60x64", "crop 60x64: both sides must be multiples of 32"),
         ("--crop 0x64", "crop 0x64: both sides must be multiples of 32"),
         ("--size 100x64", "both sides must be multiples of 32; try 96x64"),
-        ("--network unet", "unknown network 'unet': known are deeplabv3plus, mobileunet"),
+        ("--network resunet", "unknown network 'resunet': known are deeplabv3plus, "),
         ("--backbone resnet", "unknown backbone 'resnet': light ones are"),
         ("--network-options {]", "network_options is not JSON"),
         ("--network-options [1]", "network_options is neither JSON nor a file: [1]"),

@@ -23,7 +23,8 @@ from roadseg.runtime.errors import ModelError
 from roadseg.train.networks import Network, build_network, complete_config
 
 Kernel = tuple[NDArray[np.float32], NDArray[np.float32] | None]
-Layer = tuple[nn.Conv2d, nn.BatchNorm2d | None]
+Convolution = nn.Conv2d | nn.ConvTranspose2d
+Layer = tuple[Convolution, nn.BatchNorm2d | None]
 
 
 def load_artifact_weights(
@@ -109,7 +110,7 @@ def _kernels(model: onnx.ModelProto) -> list[Kernel]:
     for node in model.graph.node:  # weights that are kept as float16 behind a cast
         if node.op_type == "Cast" and node.input[0] in constants:
             constants[node.output[0]] = constants[node.input[0]]
-    convs = [node for node in model.graph.node if node.op_type == "Conv"]
+    convs = [node for node in model.graph.node if node.op_type in ("Conv", "ConvTranspose")]
     tensors = [[constants[name].astype(np.float32) for name in node.input[1:]] for node in convs]
     return [(weight, bias[0] if bias else None) for weight, *bias in tensors]
 
@@ -117,7 +118,7 @@ def _kernels(model: onnx.ModelProto) -> list[Kernel]:
 def _layers(network: Network) -> list[Layer]:
     """Return the convolutions in the order they are run, each with the norm that follows it."""
     called: list[nn.Module] = []
-    kinds = nn.Conv2d, nn.BatchNorm2d
+    kinds = nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d
     hooks = [
         module.register_forward_hook(partial(_note, called))
         for module in network.modules()
@@ -132,7 +133,7 @@ def _layers(network: Network) -> list[Layer]:
     return [
         (module, follower if isinstance(follower, nn.BatchNorm2d) else None)
         for module, follower in zip(called, after, strict=True)
-        if isinstance(module, nn.Conv2d)
+        if isinstance(module, Convolution)
     ]
 
 

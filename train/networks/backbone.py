@@ -36,20 +36,28 @@ class Backbone(nn.Module):
     stages: how many of these features are computed; what lies behind the last is dropped.
     depths: how many blocks of each timm stage to keep, () for all; the last ones are dropped.
     stem_stride: 2 as in timm, or 4, which doubles all strides: a network for twice the input size.
+    output_stride: of the deepest feature; 8 or 16 dilates the stages behind instead of striding.
 
     channels, strides: of the features, one number each.
     """
 
     def __init__(
-        self, name: str, stages: int = 5, depths: Sequence[int] = (), stem_stride: int = 2
+        self,
+        name: str,
+        stages: int = 5,
+        depths: Sequence[int] = (),
+        stem_stride: int = 2,
+        output_stride: int = 32,
     ) -> None:
         super().__init__()
         if not 2 <= stages <= 5:
             raise UsageError(f"stages is {stages}: a backbone gives 2 to 5 features")
         if stem_stride not in (2, 4):
             raise UsageError(f"stem_stride is {stem_stride}: known are 2, 4")
+        if output_stride not in (8, 16, 32):
+            raise UsageError(f"output_stride is {output_stride}: known are 8, 16, 32")
         self.name = name
-        self.body: Any = _create(name, stages)
+        self.body: Any = _create(name, stages, output_stride)
         if depths:
             _keep_depths(self.body, name, depths)
         if stem_stride == 4:
@@ -64,7 +72,7 @@ class Backbone(nn.Module):
         return features
 
 
-def _create(name: str, stages: int) -> Any:
+def _create(name: str, stages: int, output_stride: int) -> Any:
     """Build timm's feature extractor and drop the blocks behind its last feature."""
     import timm
 
@@ -72,6 +80,8 @@ def _create(name: str, stages: int) -> Any:
         known = ", ".join(LIGHT_BACKBONES)
         raise UsageError(f"unknown backbone '{name}': light ones are {known}")
     options: dict[str, Any] = {"bn_eps": BN_EPSILON[name]} if name in BN_EPSILON else {}
+    if output_stride != 32:
+        options["output_stride"] = output_stride
     try:
         body: Any = timm.create_model(
             name, features_only=True, pretrained=False, out_indices=tuple(range(stages)), **options
@@ -79,7 +89,7 @@ def _create(name: str, stages: int) -> Any:
         strides = list(body.feature_info.reduction())
     except (RuntimeError, AssertionError, AttributeError, TypeError, IndexError) as error:
         raise UsageError(f"backbone '{name}' gives no features ({error})") from None
-    if strides != [2, 4, 8, 16, 32][:stages]:
+    if strides != [min(stride, output_stride) for stride in (2, 4, 8, 16, 32)][:stages]:
         raise UsageError(f"backbone '{name}' gives features at strides {strides}, not 2, 4, 8, …")
     if hasattr(body, "blocks"):
         last = max(entry["stage"] for entry in body.feature_info.get_dicts())
