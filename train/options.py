@@ -8,6 +8,7 @@ from pathlib import Path
 
 from roadseg.runtime.errors import UsageError, unknown
 from roadseg.runtime.options import Size
+from roadseg.train.loss_terms import DEFAULT_LOSS, WEIGHED, parse_loss
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("poly", "cosine", "onecycle")
@@ -57,8 +58,10 @@ class TrainOptions:
     accumulate: pieces that a step's images are computed in, one after the other, so that they
         need less memory; batch_size stays the images of a step.
     ema: decay of the moving average of weights, which is what is validated and kept; 0 is off.
-    dice: weight of the Dice loss beside the cross-entropy.
-    class_weights: of the cross-entropy, by how often a class occurs: none, sqrt (1 / sqrt(share)),
+    loss: a sum of losses, such as cross-entropy+0.5*dice: bce, boundary, cross-entropy, dice, focal,
+        lovasz, ohem; see docs/losses.md.
+    deep_supervision: weight of the same loss at the decoder's coarser scales, such as 0.4; 0 is off.
+    class_weights: of cross-entropy, focal and ohem, by how often a class occurs: none, sqrt (1 / sqrt(share)),
         or balanced (as ENet, up to ten times as much for a rare class).
     amp: mixed precision: auto (float16 on CUDA, off on CPU), off, float16 or bfloat16.
     compile: compile the network with torch.compile; needs a C++ compiler, and minutes at the start.
@@ -105,7 +108,8 @@ class TrainOptions:
     clip: float = 0.0
     accumulate: int = 1
     ema: float = 0.995
-    dice: float = 0.5
+    loss: str = DEFAULT_LOSS
+    deep_supervision: float = 0.0
     class_weights: str = "none"
     amp: str = "auto"
     compile: bool = False
@@ -145,9 +149,19 @@ class TrainOptions:
         for name in ("lr", "scale_min"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be more than 0")
-        for name in ("weight_decay", "warmup", "clip", "dice", "max_minutes", "backbone_lr"):
+        for name in (
+            "weight_decay",
+            "warmup",
+            "clip",
+            "deep_supervision",
+            "max_minutes",
+            "backbone_lr",
+        ):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must not be negative")
+        terms = parse_loss(self.loss)
+        if self.class_weights != "none" and not terms.keys() & set(WEIGHED):
+            raise UsageError(f"class_weights weigh {', '.join(WEIGHED)}: loss {self.loss} has none")
         if self.aspect < 1:
             raise UsageError(f"aspect is {self.aspect}: it must be at least 1")
         if not 0 <= self.ema < 1:

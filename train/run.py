@@ -22,7 +22,7 @@ from roadseg.train.checkpoint import BEST, LAST
 from roadseg.train.distributed import process_group, rank, world_size
 from roadseg.train.evaluation import normalize
 from roadseg.train.labels import LabelledImages, open_splits
-from roadseg.train.losses import SegmentationLoss, balanced_weights, sqrt_weights
+from roadseg.train.losses import DeepSupervision, SegmentationLoss, balanced_weights, sqrt_weights
 from roadseg.train.networks import Network
 from roadseg.train.networks.artifact_weights import measure_norms
 from roadseg.train.options import TrainOptions
@@ -175,7 +175,7 @@ def choose_device(name: str) -> torch.device:
 
 def build_loss(
     options: TrainOptions, training: Sequence[LabelledImages], network: Network
-) -> SegmentationLoss:
+) -> SegmentationLoss | DeepSupervision:
     """Return the loss, its class weights counted over the training masks when asked for."""
     weights = None
     if options.class_weights != "none":
@@ -184,7 +184,11 @@ def build_loss(
         weights = rule(torch.from_numpy(shares).float())
     classes = training[0].classes
     groups = torch.from_numpy(classes.groups)
-    return SegmentationLoss(len(classes.classes), network.stride, options.dice, weights, groups)
+    count = len(classes.classes)
+    loss = SegmentationLoss(count, network.stride, options.loss, weights, groups)
+    if not options.deep_supervision:
+        return loss
+    return DeepSupervision(loss, network, count, options.deep_supervision)
 
 
 def provenance(
