@@ -74,9 +74,9 @@ class Cells:
 
     @cached_property
     def known(self) -> Tensor:
-        """The share of a cell of which it is known whether it is of a class, (N, classes or 1, h, w).
+        """The share of a cell of which it is known whether it is of a class.
 
-        Void is not, and neither is a group for its own classes.
+        Void is not, and neither is a group for its own classes. (N, classes or 1, h, w).
         """
         if not self.members:
             return self.shares.sum(1, keepdim=True)

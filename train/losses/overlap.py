@@ -36,8 +36,8 @@ def lovasz(cells: Cells) -> Tensor:
 def _slopes(p: Tensor, shares: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
     """Return what 1 - p of each cell's share, and p of its rest, count in a class's loss.
 
-    p, shares, rest: (N, C, h, w); the slopes have that shape too. 1 - IoU grows by 1 / union with
-    each pixel missed, and by intersection / union^2 with each that is wrong, in the order of errors.
+    p, shares, rest: (N, C, h, w); the slopes have that shape too. In the order of errors, 1 - IoU
+    grows by 1 / union with each pixel missed, and by intersection / union^2 with each wrong one.
     """
     classes = p.shape[1]
     first = LEVELS * torch.arange(classes, device=p.device).reshape(1, -1, 1, 1)
