@@ -107,8 +107,14 @@ class Augmentation:
 
     def color(self, random: np.random.Generator) -> NDArray[np.float64]:
         """Draw the colour change as a matrix (3, 4) for RGB of 0 to 255."""
-        most = self.brightness, self.contrast, self.saturation, self.hue
-        return color_matrix(*(self.color_jitter * each for each in most), random)
+        share = self.color_jitter
+        return color_matrix(
+            share * self.brightness,
+            share * self.contrast,
+            share * self.saturation,
+            share * self.hue,
+            random,
+        )
 
     def strength(self, most: float, random: np.random.Generator) -> float:
         """Draw how strong a change is, 0 for none. What is off draws nothing."""
