@@ -10,11 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from roadseg.train.augmentation import Augmentation
+from roadseg.train.augmentation import Augmentation, cut_mix
 from roadseg.train.labels import LabelledImages
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 Lot = list[tuple[int, int]]
+
+CUT = 1  # ends the seed of what is cut and mixed; that of an image's own changes is shorter
 
 
 class Batches:
@@ -89,6 +91,9 @@ class Batches:
 
     def _load(self, epoch: int, lot: Lot) -> Batch:
         pairs = [self._one(epoch, number, index) for number, index in lot]
+        if chance := self.augmentation.cutmix:
+            keys = [(self.seed, epoch, index, number, CUT) for number, index in lot]
+            pairs = cut_mix(pairs, chance, [np.random.default_rng(key) for key in keys])
         return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
 
     def _one(self, epoch: int, number: int, index: int) -> Batch:

@@ -20,6 +20,7 @@ from roadseg.train.qat import METHOD, fake_quantize
 FORMAT = "roadseg checkpoint"
 SCHEMA = 1
 LAST, BEST = "last.pt", "best.pt"  # in a run's folder: to resume from, to use
+AUXILIARY = "auxiliary"  # a network's heads that deep supervision adds: for resuming alone
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         network = build_network(spec.network, len(spec.classes))
         if spec.quantization.get("method") == METHOD:
             fake_quantize(network)
-        network.load_state_dict(content["average"])
+        average = content["average"].items()
+        own = {name: value for name, value in average if not name.startswith(f"{AUXILIARY}.")}
+        network.load_state_dict(own)
     except (RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:120]
         raise ModelError(f"{path}: its weights do not fit its network ({reason})") from None

@@ -33,9 +33,12 @@ def _train(argv: Sequence[str] | None) -> int:
     for package in ("torch", "timm", "matplotlib"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "train", "seg-train")
-    from roadseg.train.run import train
+    from roadseg.train.run import show_augmentation, train
 
-    train(options)
+    if options.show_augmentation:
+        print(f"wrote {show_augmentation(options)}")
+    else:
+        train(options)
     return 0
 
 

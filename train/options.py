@@ -8,12 +8,15 @@ from pathlib import Path
 
 from roadseg.runtime.errors import UsageError, unknown
 from roadseg.runtime.options import Size
+from roadseg.train.loss_terms import DEFAULT_LOSS, WEIGHED, parse_loss
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("poly", "cosine", "onecycle")
 AMP = ("auto", "off", "float16", "bfloat16")
 CROP = Size(352, 352)
 CLASS_WEIGHTS = ("none", "sqrt", "balanced")
+AUGMENTATION = {"flip": 1, "rotation": 45, "color": 2, "elastic": 1, "weather": 1}
+AUGMENTATION |= {"blur": 1, "noise": 1, "jpeg": 1, "cutmix": 1}  # the largest that they may be
 LEAST = {"epochs": 1, "batch_size": 1, "workers": 0, "threads": 0, "seed": 0, "evaluate_every": 0}
 LEAST |= {"accumulate": 1, "patience": 0, "profile": 0}
 
@@ -47,6 +50,16 @@ class TrainOptions:
     scale_min: smallest random scale, relative to size.
     scale_max: largest random scale.
     aspect: largest random stretch of width against height, either way; 1 keeps the size's aspect.
+    flip: chance of a horizontal flip.
+    rotation: largest random rotation, in degrees.
+    color: random change of brightness, contrast, saturation and hue; 1 is ±30 % and ±10 degrees.
+    elastic: strength of random bends, 0 to 1; a third of the images get one.
+    weather: strength of rain, fog, night and glare, 0 to 1; a third of the images get one of them.
+    blur: strength of defocus and motion blur, 0 to 1; of a third of the images.
+    noise: strength of a sensor's noise, 0 to 1; of a third of the images.
+    jpeg: strength of JPEG compression, 0 to 1; of a third of the images.
+    cutmix: chance of an image to get a rectangle of the batch's next one, with its labels.
+    show_augmentation: write a sheet of what happens to the images, OUT/augmentation.png, and end.
     epochs: how often to go through the data.
     batch_size: images in a step.
     lr: peak learning rate of the decoder.
@@ -61,9 +74,12 @@ class TrainOptions:
     accumulate: pieces that a step's images are computed in, one after the other, so that they
         need less memory; batch_size stays the images of a step.
     ema: decay of the moving average of weights, which is what is validated and kept; 0 is off.
-    dice: weight of the Dice loss beside the cross-entropy.
-    class_weights: of the cross-entropy, by how often a class occurs: none, sqrt (1 / sqrt(share)),
-        or balanced (as ENet, up to ten times as much for a rare class).
+    loss: a sum of losses, such as cross-entropy+0.5*dice: bce, boundary, cross-entropy, dice,
+        focal, lovasz, ohem; see docs/losses.md.
+    deep_supervision: weight of the same loss at the decoder's coarser scales, such as 0.4; 0 is
+        off.
+    class_weights: of cross-entropy, focal and ohem, by how often a class occurs: none, sqrt
+        (1 / sqrt(share)), or balanced (as ENet, up to ten times as much for a rare class).
     amp: mixed precision: auto (float16 on CUDA, off on CPU), off, float16 or bfloat16.
     compile: compile the network with torch.compile; needs a C++ compiler, and minutes at the start.
     device: cpu or cuda; auto takes CUDA where there is one.
@@ -99,6 +115,16 @@ class TrainOptions:
     scale_min: float = 0.5
     scale_max: float = 2.0
     aspect: float = 1.0
+    flip: float = 0.5
+    rotation: float = 0.0
+    color: float = 1.0
+    elastic: float = 0.0
+    weather: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
+    jpeg: float = 0.0
+    cutmix: float = 0.0
+    show_augmentation: bool = False
     epochs: int = 100
     batch_size: int = 8
     lr: float = 1e-3
@@ -110,7 +136,8 @@ class TrainOptions:
     clip: float = 0.0
     accumulate: int = 1
     ema: float = 0.995
-    dice: float = 0.5
+    loss: str = DEFAULT_LOSS
+    deep_supervision: float = 0.0
     class_weights: str = "none"
     amp: str = "auto"
     compile: bool = False
@@ -150,11 +177,24 @@ class TrainOptions:
         for name in ("lr", "scale_min"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be more than 0")
-        for name in ("weight_decay", "warmup", "clip", "dice", "max_minutes", "backbone_lr"):
+        for name in (
+            "weight_decay",
+            "warmup",
+            "clip",
+            "deep_supervision",
+            "max_minutes",
+            "backbone_lr",
+        ):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must not be negative")
+        terms = parse_loss(self.loss)
+        if self.class_weights != "none" and not terms.keys() & set(WEIGHED):
+            raise UsageError(f"class_weights weigh {', '.join(WEIGHED)}: loss {self.loss} has none")
         if self.aspect < 1:
             raise UsageError(f"aspect is {self.aspect}: it must be at least 1")
+        for name, most in AUGMENTATION.items():
+            if not 0 <= getattr(self, name) <= most:
+                raise UsageError(f"{name} is {getattr(self, name)}: it must be 0 to {most}")
         if not 0 <= self.ema < 1:
             raise UsageError(f"ema is {self.ema}: it must be at least 0 and less than 1")
         if not 0 <= self.prune < 1:

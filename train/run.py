@@ -22,7 +22,7 @@ from roadseg.train.checkpoint import BEST, LAST
 from roadseg.train.distributed import process_group, rank, world_size
 from roadseg.train.evaluation import normalize
 from roadseg.train.labels import LabelledImages, open_splits
-from roadseg.train.losses import SegmentationLoss, balanced_weights, sqrt_weights
+from roadseg.train.losses import DeepSupervision, SegmentationLoss, balanced_weights, sqrt_weights
 from roadseg.train.networks import Network
 from roadseg.train.networks.artifact_weights import measure_norms
 from roadseg.train.options import TrainOptions
@@ -75,14 +75,7 @@ def clear_parts(folder: Path) -> None:
 def prepare(options: TrainOptions) -> Trainer:
     """Open the data, build the network and load its starting weights."""
     seed_all(options.seed)
-    training, validation = open_splits(
-        options.data,
-        options.split,
-        options.val_split,
-        options.holdout,
-        options.classes,
-        options.label_maps,
-    )
+    training, validation = open_training(options)
     classes = training[0].classes.classes
     if options.qat or options.prune:
         start = refined_network(options, classes)
@@ -116,17 +109,51 @@ def prepare(options: TrainOptions) -> Trainer:
     return Trainer(options, step, batches, Validation(validation))
 
 
+def open_training(
+    options: TrainOptions,
+) -> tuple[list[LabelledImages], list[LabelledImages]]:
+    """Return the images of each data set to train on, and those to validate on."""
+    return open_splits(
+        options.data,
+        options.split,
+        options.val_split,
+        options.holdout,
+        options.classes,
+        options.label_maps,
+    )
+
+
 def build_batches(options: TrainOptions, training: Sequence[LabelledImages], size: Size) -> Batches:
     """Return the batches of augmented crops; scale 1 is `size`."""
-    crop, scales = options.crop, (options.scale_min, options.scale_max)
     return Batches(
         training,
-        Augmentation(crop.width, crop.height, scales, options.aspect),
+        build_augmentation(options),
         (size.width, size.height),
         options.mix or share_batch(options.batch_size, len(training)),
         options.seed,
         options.workers,
     )
+
+
+def build_augmentation(options: TrainOptions) -> Augmentation:
+    """Return what happens to training images."""
+    names = ("aspect", "flip", "rotation", "elastic", "weather", "blur", "noise", "jpeg", "cutmix")
+    own = {name: getattr(options, name) for name in names}
+    crop, scales = options.crop, (options.scale_min, options.scale_max)
+    return Augmentation(crop.width, crop.height, scales, color_jitter=options.color, **own)
+
+
+def show_augmentation(options: TrainOptions) -> Path:
+    """Write a sheet of what happens to the training images into the run's folder; return it."""
+    from roadseg.train.augmentation_sheet import SHEET, write_augmentation_sheet
+
+    images = open_training(options)[0][0]
+    height, width = images[0][1].shape
+    size = options.size or Size(width, height)
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / SHEET
+    write_augmentation_sheet(build_augmentation(options), images, (size.width, size.height), path)
+    return path
 
 
 def norm_inputs(batches: Batches, spec: ModelSpec, device: torch.device) -> Iterator[Tensor]:
@@ -178,7 +205,7 @@ def choose_device(name: str) -> torch.device:
 
 def build_loss(
     options: TrainOptions, training: Sequence[LabelledImages], network: Network
-) -> SegmentationLoss:
+) -> SegmentationLoss | DeepSupervision:
     """Return the loss, its class weights counted over the training masks when asked for."""
     weights = None
     if options.class_weights != "none":
@@ -187,7 +214,11 @@ def build_loss(
         weights = rule(torch.from_numpy(shares).float())
     classes = training[0].classes
     groups = torch.from_numpy(classes.groups)
-    return SegmentationLoss(len(classes.classes), network.stride, options.dice, weights, groups)
+    count = len(classes.classes)
+    loss = SegmentationLoss(count, network.stride, options.loss, weights, groups)
+    if not options.deep_supervision:
+        return loss
+    return DeepSupervision(loss, network, count, options.deep_supervision)
 
 
 def provenance(

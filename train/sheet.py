@@ -52,7 +52,7 @@ def draw_sheet(
             cells[0].text(0.03, 0.04, caption, color="white", size=8, bbox=box, transform=place)
         for axes, title in zip(grid[0], ("Image", "Labels", "Prediction"), strict=True):
             axes.set_title(title)
-        _write_legend(figure, classes)
+        write_legend(figure, classes)
 
 
 def class_palette(classes: Sequence[ClassInfo]) -> Pixels:
@@ -70,7 +70,8 @@ def _fit(picture: Pixels, interpolation: int) -> Pixels:
     return np.asarray(cv2.resize(picture, size, interpolation=interpolation), np.uint8)
 
 
-def _write_legend(figure: Figure, classes: Sequence[ClassInfo]) -> None:
+def write_legend(figure: Figure, classes: Sequence[ClassInfo]) -> None:
+    """Write the classes' colours and names below a figure."""
     entries = [(info.name, info.color) for info in classes] + [("void", VOID)]
     handles = [
         Patch(facecolor="#" + bytes(color).hex(), edgecolor=RULE, label=name)

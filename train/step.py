@@ -14,7 +14,7 @@ from roadseg.runtime.spec import ModelSpec
 from roadseg.train.batches import Batch
 from roadseg.train.distributed import data_parallel, whole_batch, world_size
 from roadseg.train.evaluation import normalize
-from roadseg.train.losses import SegmentationLoss
+from roadseg.train.losses import DeepSupervision, SegmentationLoss
 from roadseg.train.networks import Network
 from roadseg.train.optimization import MovingAverage, build_optimizer, set_lr
 from roadseg.train.options import TrainOptions
@@ -29,7 +29,11 @@ class Step:
     """
 
     def __init__(
-        self, options: TrainOptions, network: Network, spec: ModelSpec, loss: SegmentationLoss
+        self,
+        options: TrainOptions,
+        network: Network,
+        spec: ModelSpec,
+        loss: SegmentationLoss | DeepSupervision,
     ) -> None:
         self.options, self.network, self.spec, self.loss = options, network, spec, loss
         self.device = next(network.parameters()).device
@@ -141,7 +145,9 @@ class Step:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take what state_dict returned; raises UsageError when the optimizer is another one."""
+        """Take what state_dict returned; raises UsageError when it is of another kind of run."""
+        if state["model"].keys() != self.network.state_dict().keys():
+            raise UsageError("the run had another deep_supervision: resume with the same")
         self.network.load_state_dict(state["model"])
         self.average.network.load_state_dict(state["average"])
         mine = self.optimizer.state_dict()["param_groups"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +68,19 @@ def test_each_batch_has_so_many_of_each_set(blocks: Path) -> None:
 
 def test_a_batch_is_shared_evenly() -> None:
     assert [share_batch(8, n) for n in (1, 2, 3)] == [(8,), (4, 4), (3, 3, 2)]
+
+
+def test_changed_and_mixed_batches_do_not_depend_on_the_workers(blocks: Path) -> None:
+    training, _ = open_splits([str(blocks)], "train", "val", (), "all")
+    kinds = dict.fromkeys(("elastic", "weather", "blur", "noise", "jpeg"), 1.0)
+    change = Augmentation(64, 64, rotation=5.0, cutmix=0.5, chance=0.7, **kinds)
+    found = [
+        list(Batches(training, change, (96, 64), [4], 3, workers).epoch(2)) for workers in (0, 1, 3)
+    ]
+    assert same(found[0], found[1]) and same(found[0], found[2])
+    plain = list(Batches(training, replace(change, cutmix=0.0), (96, 64), [4], 3, 0).epoch(2))
+    mixed = [
+        (one[0] != other[0]).any((1, 2, 3)).mean()
+        for one, other in zip(found[0], plain, strict=True)
+    ]
+    assert 0 < np.mean(mixed) < 1

@@ -151,7 +151,7 @@ def test_minutes_end_a_run_with_the_rate_annealed(options: Options, tmp_path: Pa
 
 def test_sgd_cosine_and_deeplab_train(options: Options) -> None:
     config = '{"depths": [1, 1, 1, 1, 1], "aspp_width": 16, "width": 16, "rates": [2], "blocks": 1}'
-    more = ("--optimizer", "sgd", "--schedule", "cosine", "--ema", "0", "--dice", "0")
+    more = ("--optimizer", "sgd", "--schedule", "cosine", "--ema", "0", "--loss", "cross-entropy")
     named = ("--network", "deeplabv3plus", "--network-options", config)
     trainer = train(options(*more, *named, "--epochs", "1"))
     assert trainer.spec.name == "deeplabv3plus"

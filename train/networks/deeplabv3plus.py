@@ -74,6 +74,10 @@ class DeepLabV3Plus(nn.Module):
         self.decoder = separables(aspp_width + low_width, width, blocks)
         self.head = nn.Conv2d(width if blocks else aspp_width + low_width, classes, 1)
 
+    def decoder_scales(self) -> list[nn.Module]:
+        """Return what gives the decoder's feature at a stride coarser than the logits'."""
+        return [self.aspp]
+
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W), normalised -> logits (N, classes, H / stride, W / stride)."""
         features = self.backbone(image)

@@ -61,6 +61,10 @@ class MobileUNet(nn.Module):
         )
         self.head = nn.Conv2d(widths[len(skips) - 1], classes, 1)
 
+    def decoder_scales(self) -> list[nn.Module]:
+        """Return the decoder's stages at strides coarser than the logits'."""
+        return list(self.stages[:-1])
+
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W), normalised -> logits (N, classes, H / stride, W / stride)."""
         *skips, feature = self.backbone(image)
