@@ -30,8 +30,9 @@ class TrainOptions:
     label_maps: one for each data set, a name in the package or a .toml file: to common classes.
     mix: images of each data set in a batch; by default batch_size in equal parts.
     classes: all, or one class's name: that class against all others.
-    network: architecture: mobileunet or deeplabv3plus.
-    backbone: a timm model that gives features, such as efficientnet_lite0.
+    network: architecture: mobileunet, deeplabv3plus or roadnet.
+    backbone: a timm model that gives features, such as mobilenetv2_100; by default the network's
+        own.
     network_options: JSON of network options, such as {"stride": 2, "widths": [96,64,48,32]},
         or a file of it.
     weights: where training starts: imagenet, none, a shipped network's name, or a file: a float
@@ -77,7 +78,7 @@ class TrainOptions:
     mix: tuple[int, ...] = ()
     classes: str = "all"
     network: str = "mobileunet"
-    backbone: str = "efficientnet_lite0"
+    backbone: str = ""
     network_options: str = ""
     weights: str = "imagenet"
     size: Size | None = None

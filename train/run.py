@@ -190,8 +190,9 @@ def say(
 ) -> None:
     """Print what is going to be trained."""
     start = f", weights {origin}" if origin else ""
+    over = f" over {spec.network['backbone']}" if "backbone" in spec.network else ""
     print(
-        f"{spec.name} over {spec.network['backbone']}, {len(spec.classes)} classes, "
+        f"{spec.name}{over}, {len(spec.classes)} classes, "
         f"{spec.width}x{spec.height}, logits at stride {spec.stride}{start}\n"
         f"{_counts(training)} images to train on, {_counts(validation)} to validate on, "
         f"run in {options.out}",

@@ -64,6 +64,5 @@ def network_config(options: TrainOptions) -> dict[str, Any]:
         chosen = json.loads(text) if text else {}
     except ValueError as error:
         raise UsageError(f"network_options is not JSON ({error})") from None
-    return complete_config(
-        {"architecture": options.network, "backbone": options.backbone, **chosen}
-    )
+    backbone = {"backbone": options.backbone} if options.backbone else {}
+    return complete_config({"architecture": options.network, **backbone, **chosen})

