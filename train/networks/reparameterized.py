@@ -65,7 +65,7 @@ class RepConv(nn.Module):
         """Return the weights (M, C, 3, 3) of the one convolution that all branches make."""
         if self.point is None:
             return self.conv.weight
-        centre = self.point
+        centre: Tensor = self.point
         if self.gain is not None:
             centre = centre + torch.diag(self.gain)[:, :, None, None]
         return self.conv.weight + pad(centre, (1, 1, 1, 1))
