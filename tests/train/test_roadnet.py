@@ -162,6 +162,14 @@ def trained(blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     return folder, words
 
 
+def test_there_are_no_imagenet_weights(
+    trained: tuple[Path, Words], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, words = trained
+    assert main(words("imagenet", "--network", "roadnet")) == 2
+    assert "no ImageNet weights: give --weights FILE or none" in capsys.readouterr().err
+
+
 def picture() -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (64, 96, 3)).astype(np.uint8)
 
