@@ -35,10 +35,12 @@ def checkpoint_to_onnx(path: Path) -> tuple[onnx.ModelProto, ModelSpec]:
     if importlib.util.find_spec("torch") is None:
         raise MissingExtra("torch", "train", "reading a checkpoint")
     from roadseg.train.checkpoint import load_checkpoint
+    from roadseg.train.networks.reparameterized import merge_branches
     from roadseg.train.qat import input_ranges, without_fake_quantization
 
     checkpoint = load_checkpoint(path)
-    spec = checkpoint.spec.replace(quantization={})
+    built = merge_branches(checkpoint.network, checkpoint.spec.network)
+    spec = checkpoint.spec.replace(quantization={}, network=built)
     model = trace(without_fake_quantization(checkpoint.network), spec)
     if ranges := input_ranges(checkpoint.network):
         add_trained_ranges(model, ranges)

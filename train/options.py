@@ -37,7 +37,8 @@ class TrainOptions:
     label_maps: one for each data set, a name in the package or a .toml file: to common classes.
     mix: images of each data set in a batch; by default batch_size in equal parts.
     classes: all, or one class's name: that class against all others.
-    network: architecture: mobileunet, deeplabv3plus, unet, unet++, fcn or deeplabv3plus_resnet101.
+    network: architecture: mobileunet, deeplabv3plus, roadnet, unet, unet++, fcn or
+        deeplabv3plus_resnet101.
     backbone: a timm model that gives features, such as mobilenetv2_100; by default the network's
         own.
     network_options: JSON of network options, such as {"stride": 2, "widths": [96,64,48,32]},

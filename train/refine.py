@@ -10,6 +10,7 @@ from roadseg.runtime.errors import UsageError
 from roadseg.runtime.spec import ClassInfo
 from roadseg.train.checkpoint import LAST, load_checkpoint
 from roadseg.train.networks.pruned import count_parameters
+from roadseg.train.networks.reparameterized import merge_branches
 from roadseg.train.options import TrainOptions
 from roadseg.train.prune import prune_network
 from roadseg.train.qat import METHOD, fake_quantize, without_fake_quantization
@@ -34,9 +35,9 @@ def _from_checkpoint(path: Path, classes: Sequence[ClassInfo]) -> Start:
     loaded = load_checkpoint(path)
     if [info.name for info in loaded.spec.classes] != [info.name for info in classes]:
         raise UsageError(f"{path} has other classes than the data: {loaded.spec.class_names}")
+    config = merge_branches(loaded.network, loaded.spec.network)
     loaded.network.requires_grad_(True)
-    spec = loaded.spec
-    return Start(loaded.network, spec.network, path.name, quantization=spec.quantization)
+    return Start(loaded.network, config, path.name, quantization=loaded.spec.quantization)
 
 
 def _pruned(start: Start, share: float) -> Start:

@@ -17,16 +17,18 @@ from roadseg.train.networks.deeplabv3plus_resnet import DeepLabV3PlusResNet
 from roadseg.train.networks.fcn import FCN
 from roadseg.train.networks.mobileunet import MobileUNet
 from roadseg.train.networks.pruned import cut_to_shapes
+from roadseg.train.networks.roadnet import RoadNet
 from roadseg.train.networks.unet import UNet
 from roadseg.train.networks.unetplusplus import UNetPlusPlus
 
 __all__ = ["NETWORKS", "Network", "build_network", "complete_config"]
 
-Network = MobileUNet | DeepLabV3Plus | UNet | UNetPlusPlus | FCN | DeepLabV3PlusResNet
+Network = MobileUNet | DeepLabV3Plus | RoadNet | UNet | UNetPlusPlus | FCN | DeepLabV3PlusResNet
 
 NETWORKS: dict[str, type[Network]] = {
     "mobileunet": MobileUNet,
     "deeplabv3plus": DeepLabV3Plus,
+    "roadnet": RoadNet,
     "unet": UNet,
     "unet++": UNetPlusPlus,
     "fcn": FCN,
