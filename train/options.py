@@ -14,6 +14,14 @@ SCHEDULES = ("poly", "cosine")
 AMP = ("auto", "off", "float16", "bfloat16")
 CROP = Size(352, 352)
 CLASS_WEIGHTS = ("none", "sqrt", "balanced")
+NOT_NEGATIVE = (
+    "weight_decay",
+    "warmup",
+    "dice",
+    "max_minutes",
+    "backbone_lr",
+    "distill_weight",
+)
 LEAST = {"epochs": 1, "batch_size": 1, "workers": 0, "threads": 0, "seed": 0, "evaluate_every": 0}
 
 
@@ -66,6 +74,10 @@ class TrainOptions:
         network) and round as the INT8 artefact will. Use a low --lr.
     prune: share of channels to remove from the network of --weights before training goes on, such
         as 0.3.
+    teacher: networks to learn from as well (distillation), of the same classes: checkpoints,
+        artefacts or shipped networks by name; their probabilities are averaged.
+    distill_weight: weight of the loss towards the teachers beside that of the labels.
+    distill_temperature: that softens the teachers' and the student's probabilities.
     """
 
     data: tuple[str, ...]
@@ -106,6 +118,9 @@ class TrainOptions:
     evaluate_every: int = 0
     qat: bool = False
     prune: float = 0.0
+    teacher: tuple[str, ...] = ()
+    distill_weight: float = 1.0
+    distill_temperature: float = 1.0
 
     def __post_init__(self) -> None:
         """Check values that do not depend on the data."""
@@ -128,10 +143,10 @@ class TrainOptions:
         for name, value in vars(self).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise UsageError(f"{name} is {value}: it must be a finite number")
-        for name in ("lr", "scale_min"):
+        for name in ("lr", "scale_min", "distill_temperature"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be more than 0")
-        for name in ("weight_decay", "warmup", "dice", "max_minutes", "backbone_lr"):
+        for name in NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must not be negative")
         if self.aspect < 1:

@@ -19,6 +19,7 @@ from roadseg.train.allocator import keep_freed_memory
 from roadseg.train.augmentation import Augmentation
 from roadseg.train.batches import Batches, share_batch
 from roadseg.train.checkpoint import BEST, LAST
+from roadseg.train.distillation import Distillation
 from roadseg.train.evaluation import normalize
 from roadseg.train.labels import LabelledImages, open_splits
 from roadseg.train.losses import SegmentationLoss, balanced_weights, sqrt_weights
@@ -28,6 +29,7 @@ from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import METRICS, PICTURES
 from roadseg.train.refine import refined_network
 from roadseg.train.start import start_network
+from roadseg.train.teachers import open_teachers
 from roadseg.train.trainer import Trainer
 
 NORM_BATCHES = 8  # that the norms of an artefact's network are measured on
@@ -89,11 +91,12 @@ def prepare(options: TrainOptions) -> Trainer:
     )
     batches = build_batches(options, training, size)
     check_crop(options.crop, network, batches.batch_size)
+    distillation = build_distillation(options, spec, choose_device(options.device))
     say(options, spec, training, validation, start.origin)
     if start.is_folded:
         measure_norms(network, norm_inputs(batches, spec, choose_device(options.device)))
     loss = build_loss(options, training, network).to(choose_device(options.device))
-    return Trainer(options, network, spec, batches, validation, loss)
+    return Trainer(options, network, spec, batches, validation, loss, distillation)
 
 
 def build_batches(options: TrainOptions, training: Sequence[LabelledImages], size: Size) -> Batches:
@@ -163,6 +166,23 @@ def build_loss(
     return SegmentationLoss(len(classes.classes), network.stride, options.dice, weights, groups)
 
 
+def build_distillation(
+    options: TrainOptions, spec: ModelSpec, device: torch.device
+) -> Distillation | None:
+    """Open the teachers; None without any. Warn of one that has learned what is held out."""
+    teachers = open_teachers(options.teacher, spec.classes, options.crop, device)
+    for name, teacher in zip(options.teacher, teachers, strict=True):
+        seen = sorted(set(options.holdout) & set(teacher.spec.trained_on.get("groups", ())))
+        if seen:
+            print(
+                f"teacher {name} has learned {', '.join(seen)}, held out here: the validation is "
+                "not of roads that nobody has seen"
+            )
+    if not teachers:
+        return None
+    return Distillation(teachers, options.distill_weight, options.distill_temperature)
+
+
 def provenance(
     options: TrainOptions,
     training: Sequence[LabelledImages],
@@ -178,6 +198,7 @@ def provenance(
         "val_split": "" if options.holdout else options.val_split,
         "val_images": len(validation[0]),
         "weights": options.weights if options.weights in ("imagenet", "none") else "file",
+        **({"teachers": [Path(name).name for name in options.teacher]} if options.teacher else {}),
     }
 
 
@@ -190,6 +211,7 @@ def say(
 ) -> None:
     """Print what is going to be trained."""
     start = f", weights {origin}" if origin else ""
+    start += f", taught by {', '.join(options.teacher)}" if options.teacher else ""
     print(
         f"{spec.name} over {spec.network['backbone']}, {len(spec.classes)} classes, "
         f"{spec.width}x{spec.height}, logits at stride {spec.stride}{start}\n"

@@ -18,6 +18,7 @@ from roadseg.runtime.errors import RoadsegError, UsageError
 from roadseg.runtime.spec import ModelSpec
 from roadseg.train import checkpoint
 from roadseg.train.batches import Batch, Batches
+from roadseg.train.distillation import Distillation
 from roadseg.train.evaluation import evaluate_each, label_iou, normalize, total
 from roadseg.train.labels import LabelledImages
 from roadseg.train.losses import SegmentationLoss
@@ -61,9 +62,10 @@ class Trainer:
         batches: Batches,
         validation: Sequence[LabelledImages],
         loss: SegmentationLoss,
+        distillation: Distillation | None = None,
     ) -> None:
         self.options, self.network, self.spec = options, network, spec
-        self.batches, self.loss = batches, loss
+        self.batches, self.loss, self.distillation = batches, loss, distillation
         self.validation, *self.others = validation
         self.device = next(network.parameters()).device
         self.optimizer = build_optimizer(network, options)
@@ -128,6 +130,8 @@ class Trainer:
         with self.autocast():
             logits = self.network(normalize(images, self.spec))
         loss = self.loss(logits, labels)
+        if self.distillation:
+            loss = loss + self.distillation(images, logits)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
