@@ -6,44 +6,69 @@ where there is no label.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, kl_div
 
+from roadseg.train.pseudo_labels import PseudoLabels
 from roadseg.train.teachers import Teacher
+
+LabelLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Distillation:
-    """The loss towards what teachers see in the same crops.
+    """The loss of labels, and beside it that towards what teachers see in the same crops.
 
     The teachers' probabilities are averaged, each softened by the temperature; the loss is the
     Kullback-Leibler divergence of the student's from them, the mean over all pixels of the
-    student's logits, void ones too.
+    student's logits, void ones too. Frames without labels can also get pseudo-labels.
 
     weight: of the loss beside that of the labels.
     temperature: that logits are divided by; the loss is multiplied by its square, which keeps its
         gradient's size.
+    pseudo: the rule of pseudo-labels; None for none.
     """
 
     def __init__(
-        self, teachers: Sequence[Teacher], weight: float = 1.0, temperature: float = 1.0
+        self,
+        teachers: Sequence[Teacher],
+        weight: float = 1.0,
+        temperature: float = 1.0,
+        pseudo: PseudoLabels | None = None,
     ) -> None:
         self.teachers, self.weight, self.temperature = teachers, weight, temperature
+        self.pseudo = pseudo
 
-    def __call__(self, images: Tensor, logits: Tensor) -> Tensor:
-        """images (N, H, W, 3) uint8, student's logits (N, classes, h, w) -> scalar."""
-        targets = self.targets(images, (logits.shape[2], logits.shape[3]))
+    def __call__(self, loss: LabelLoss, images: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the whole loss, a scalar.
+
+        loss: of labels, called with (logits, labels).
+        images: (N, H, W, 3) uint8; labels: (N, H, W) uint8.
+        logits: the student's, (N, classes, h, w).
+        """
+        seen = self.see(images)
+        if self.pseudo:
+            labels = self.pseudo.apply(labels, mean_probabilities(seen, like=seen[0]))
+        return loss(logits, labels) + self.weight * self.divergence(logits, seen)
+
+    def see(self, images: Tensor) -> list[Tensor]:
+        """Return each teacher's logits (N, classes, h, w), of its own stride."""
+        return [teacher.logits(images).float() for teacher in self.teachers]
+
+    def divergence(self, logits: Tensor, seen: Sequence[Tensor]) -> Tensor:
+        """Student's logits (N, classes, h, w), teachers' -> scalar."""
+        targets = mean_probabilities(seen, logits, self.temperature)
         log_p = (logits.float() / self.temperature).log_softmax(1)
-        divergence = kl_div(log_p, targets, reduction="none").sum(1).mean()
-        return self.weight * self.temperature**2 * divergence
+        return self.temperature**2 * kl_div(log_p, targets, reduction="none").sum(1).mean()
 
-    @torch.no_grad()
-    def targets(self, images: Tensor, size: tuple[int, int]) -> Tensor:
-        """Return the teachers' mean probabilities (N, classes, h, w) at the size (h, w)."""
-        seen = [teacher.logits(images).float() / self.temperature for teacher in self.teachers]
-        return torch.stack([resize(each.softmax(1), size) for each in seen]).mean(0)
+
+@torch.no_grad()
+def mean_probabilities(seen: Sequence[Tensor], like: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return the mean of several logits' probabilities, of the height and width of `like`."""
+    size = like.shape[2], like.shape[3]
+    return torch.stack([resize((each / temperature).softmax(1), size) for each in seen]).mean(0)
 
 
 def resize(probabilities: Tensor, size: tuple[int, int]) -> Tensor:

@@ -78,6 +78,12 @@ class TrainOptions:
         artefacts or shipped networks by name; their probabilities are averaged.
     distill_weight: weight of the loss towards the teachers beside that of the labels.
     distill_temperature: that softens the teachers' and the student's probabilities.
+    unlabelled: folders of images or videos without labels, to learn from the teachers alone.
+    unlabelled_share: of a batch's images.
+    pseudo_confidence: what the teachers are at least so sure of becomes the label of an unlabelled
+        frame, such as 0.9; 0 is off.
+    pseudo_share: the same with a confidence by class, which this share of its pixels reaches; 0 is
+        off.
     """
 
     data: tuple[str, ...]
@@ -121,6 +127,10 @@ class TrainOptions:
     teacher: tuple[str, ...] = ()
     distill_weight: float = 1.0
     distill_temperature: float = 1.0
+    unlabelled: tuple[Path, ...] = ()
+    unlabelled_share: float = 0.5
+    pseudo_confidence: float = 0.0
+    pseudo_share: float = 0.0
 
     def __post_init__(self) -> None:
         """Check values that do not depend on the data."""
@@ -161,3 +171,21 @@ class TrainOptions:
             raise UsageError("qat and prune start from a trained network: give --weights MODEL")
         if self.scale_max < self.scale_min:
             raise UsageError(f"scale_max {self.scale_max} is less than scale_min {self.scale_min}")
+        self._check_teaching()
+
+    def _check_teaching(self) -> None:
+        for name in ("pseudo_confidence", "pseudo_share"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise UsageError(f"{name} is {value}: it must be at least 0 and less than 1")
+            if value and not self.unlabelled:
+                raise UsageError(f"{name} is for frames without labels: give --unlabelled")
+        if self.pseudo_confidence and self.pseudo_share:
+            raise UsageError("pseudo_confidence and pseudo_share are two rules: give one")
+        if not 0 < self.unlabelled_share < 1:
+            raise UsageError(
+                f"unlabelled_share is {self.unlabelled_share}: it must be more than 0 and less "
+                "than 1"
+            )
+        if self.unlabelled and not self.teacher:
+            raise UsageError("unlabelled frames are learned from a teacher: give --teacher")

@@ -17,9 +17,8 @@ from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ModelSpec
 from roadseg.train.allocator import keep_freed_memory
 from roadseg.train.augmentation import Augmentation
-from roadseg.train.batches import Batches, share_batch
+from roadseg.train.batches import Batch, Batches, share_batch
 from roadseg.train.checkpoint import BEST, LAST
-from roadseg.train.distillation import Distillation
 from roadseg.train.evaluation import normalize
 from roadseg.train.labels import LabelledImages, open_splits
 from roadseg.train.losses import SegmentationLoss, balanced_weights, sqrt_weights
@@ -29,8 +28,9 @@ from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import METRICS, PICTURES
 from roadseg.train.refine import refined_network
 from roadseg.train.start import start_network
-from roadseg.train.teachers import open_teachers
+from roadseg.train.teaching import build_distillation, teaching_provenance, unlabelled_count
 from roadseg.train.trainer import Trainer
+from roadseg.train.unlabelled import open_unlabelled
 
 NORM_BATCHES = 8  # that the norms of an artefact's network are measured on
 
@@ -91,7 +91,7 @@ def prepare(options: TrainOptions) -> Trainer:
     )
     batches = build_batches(options, training, size)
     check_crop(options.crop, network, batches.batch_size)
-    distillation = build_distillation(options, spec, choose_device(options.device))
+    distillation = build_distillation(options, spec, batches, choose_device(options.device))
     say(options, spec, training, validation, start.origin)
     if start.is_folded:
         measure_norms(network, norm_inputs(batches, spec, choose_device(options.device)))
@@ -102,11 +102,16 @@ def prepare(options: TrainOptions) -> Trainer:
 def build_batches(options: TrainOptions, training: Sequence[LabelledImages], size: Size) -> Batches:
     """Return the batches of augmented crops; scale 1 is `size`."""
     crop, scales = options.crop, (options.scale_min, options.scale_max)
+    parts: list[Sequence[Batch]] = list(training)
+    extra = (unlabelled_count(options),) if options.unlabelled else ()
+    mix = options.mix or share_batch(options.batch_size - sum(extra), len(training))
+    if options.unlabelled:
+        parts.append(open_unlabelled(options.unlabelled))
     return Batches(
-        training,
+        parts,
         Augmentation(crop.width, crop.height, scales, options.aspect),
         (size.width, size.height),
-        options.mix or share_batch(options.batch_size, len(training)),
+        (*mix, *extra),
         options.seed,
         options.workers,
     )
@@ -166,23 +171,6 @@ def build_loss(
     return SegmentationLoss(len(classes.classes), network.stride, options.dice, weights, groups)
 
 
-def build_distillation(
-    options: TrainOptions, spec: ModelSpec, device: torch.device
-) -> Distillation | None:
-    """Open the teachers; None without any. Warn of one that has learned what is held out."""
-    teachers = open_teachers(options.teacher, spec.classes, options.crop, device)
-    for name, teacher in zip(options.teacher, teachers, strict=True):
-        seen = sorted(set(options.holdout) & set(teacher.spec.trained_on.get("groups", ())))
-        if seen:
-            print(
-                f"teacher {name} has learned {', '.join(seen)}, held out here: the validation is "
-                "not of roads that nobody has seen"
-            )
-    if not teachers:
-        return None
-    return Distillation(teachers, options.distill_weight, options.distill_temperature)
-
-
 def provenance(
     options: TrainOptions,
     training: Sequence[LabelledImages],
@@ -198,8 +186,7 @@ def provenance(
         "val_split": "" if options.holdout else options.val_split,
         "val_images": len(validation[0]),
         "weights": options.weights if options.weights in ("imagenet", "none") else "file",
-        **({"teachers": [Path(name).name for name in options.teacher]} if options.teacher else {}),
-    }
+    } | teaching_provenance(options)
 
 
 def say(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from roadseg.data.confusion import ConfusionMatrix
 from roadseg.runtime.errors import RoadsegError, UsageError
@@ -129,11 +130,9 @@ class Trainer:
         set_lr(self.optimizer, lr_factor(self.options.schedule, self.share_done(), warm))
         with self.autocast():
             logits = self.network(normalize(images, self.spec))
-        loss = self.loss(logits, labels)
-        if self.distillation:
-            loss = loss + self.distillation(images, logits)
+        loss = self.loss_of(images, logits, labels)
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.state.step += 1
@@ -145,6 +144,13 @@ class Trainer:
                 "--resume from the last epoch"
             )
         return value
+
+    def loss_of(self, images: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of a batch's logits, towards teachers as well where there are some."""
+        if self.distillation:
+            return self.distillation(self.loss, images, logits, labels)
+        loss: Tensor = self.loss(logits, labels)
+        return loss
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context of the forward pass."""
