@@ -78,12 +78,15 @@ class TrainOptions:
         artefacts or shipped networks by name; their probabilities are averaged.
     distill_weight: weight of the loss towards the teachers beside that of the labels.
     distill_temperature: that softens the teachers' and the student's probabilities.
-    unlabelled: folders of images or videos without labels, to learn from the teachers alone.
+    unlabelled: folders of images or videos without labels, to learn from the teachers alone, or
+        with pretrain.
     unlabelled_share: of a batch's images.
     pseudo_confidence: what the teachers are at least so sure of becomes the label of an unlabelled
         frame, such as 0.9; 0 is off.
     pseudo_share: the same with a confidence by class, which this share of its pixels reaches; 0 is
         off.
+    pretrain: denoise: learn to tell noise from picture, on data and unlabelled frames, without
+        labels; writes denoised.pt, for --weights of the training itself.
     """
 
     data: tuple[str, ...]
@@ -131,6 +134,7 @@ class TrainOptions:
     unlabelled_share: float = 0.5
     pseudo_confidence: float = 0.0
     pseudo_share: float = 0.0
+    pretrain: str = "none"
 
     def __post_init__(self) -> None:
         """Check values that do not depend on the data."""
@@ -140,6 +144,7 @@ class TrainOptions:
             ("amp", AMP),
             ("class_weights", CLASS_WEIGHTS),
             ("device", ("auto", "cpu", "cuda")),
+            ("pretrain", ("none", "denoise")),
         ):
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
@@ -187,5 +192,7 @@ class TrainOptions:
                 f"unlabelled_share is {self.unlabelled_share}: it must be more than 0 and less "
                 "than 1"
             )
-        if self.unlabelled and not self.teacher:
+        if self.unlabelled and not self.teacher and self.pretrain == "none":
             raise UsageError("unlabelled frames are learned from a teacher: give --teacher")
+        if self.pretrain != "none" and (self.teacher or self.resume or self.qat or self.prune):
+            raise UsageError("pretrain goes with no teacher, resume, qat or prune")
