@@ -11,30 +11,34 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import shlex
 import shutil
 import statistics
-import subprocess
 from pathlib import Path
 
 from roadseg.data import open_dataset
 from roadseg.data.write import write_plain
+from roadseg.train.cli import main as seg_train
 
 HELD_OUT = "0006R0"
 EVERY = 4  # of how many images one keeps its label
 METRICS = "metrics.jsonl"
 SETTING = "--size 512x384 --crop 256x192 --threads 1 --workers 1 --evaluate-every 1000".split()
-STUDENT = ["--network-options", '{{"stem_stride": 4}}', "--epochs", "20"]
+SMALL = ["--network-options", '{{"stem_stride": 4}}']
+STUDENT = [*SMALL, "--epochs", "10"]
 TEACHER = ["--network-options", '{{"stem_stride": 2}}', "--epochs", "30"]
 TAUGHT = ["--teacher", "{out}/teacher/best.pt"]
-MIXED = ["--batch-size", "16", "--unlabelled", "{out}/unlabelled", "--unlabelled-share", "0.5"]
+UNLABELLED = ["--unlabelled", "{out}/unlabelled", "--unlabelled-share"]
+MIXED = ["--batch-size", "12", *UNLABELLED, "0.334"]
+DENOISING = ["--pretrain", "denoise", *UNLABELLED, "0.75", "--epochs", "4"]
 PSEUDO = [*TAUGHT, *MIXED, "--distill-weight", "0"]
 WAYS = {
     "labels": [],
     "distilled": TAUGHT,
     "distilled-unlabelled": [*TAUGHT, *MIXED],
     "pseudo-labels": [*PSEUDO, "--pseudo-confidence", "0.9"],
+    "denoising-first": ["--weights", "{out}/denoising/denoised.pt"],
     "pseudo-labels-by-class": [*PSEUDO, "--pseudo-share", "0.5"],
-    "denoised": ["--weights", "{out}/denoising/denoised.pt"],
 }
 
 
@@ -49,6 +53,8 @@ def main() -> None:
     out: Path = told.out
     make_data(told.camvid, out)
     train(out, "teacher", [*TEACHER, "--seed", "100"])
+    if "denoising-first" in told.ways:
+        train(out, "denoising", [*SMALL, *DENOISING])
     for seed in range(told.seeds):
         for way in told.ways.split(","):
             train(out, f"{way}-{seed}", [*STUDENT, *WAYS[way], "--seed", str(seed)])
@@ -76,9 +82,11 @@ def train(out: Path, name: str, options: list[str]) -> None:
     if (run / "done").exists():
         return
     shutil.rmtree(run, ignore_errors=True)
-    words = [word.format(out=out) for word in [*SETTING, *options]]
-    data = ["--data", str(out / "few"), "--split", "all", "--holdout", HELD_OUT]
-    subprocess.run(["seg-train", *data, "--out", str(run), *words], check=True)
+    data = ["--data", "{out}/few", "--split", "all", "--holdout", HELD_OUT]
+    words = [word.format(out=out) for word in [*data, *SETTING, *options]]
+    print("seg-train", shlex.join(words), flush=True)
+    if seg_train([*words, "--out", str(run)]):
+        raise SystemExit(f"{name} failed")
     (run / "done").touch()
 
 

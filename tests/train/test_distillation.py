@@ -140,13 +140,6 @@ def test_an_engine_and_pytorch_teach_the_same() -> None:
     )
 
 
-@pytest.fixture
-def taught(options: Callable[..., TrainOptions], tmp_path: Path) -> Path:
-    """A checkpoint to learn from, of the data set of blocks."""
-    train(options("--epochs", "1", "--evaluate-every", "1", out="teacher"))
-    return tmp_path / "teacher" / "best.pt"
-
-
 def test_a_run_with_a_teacher_resumes_to_the_same_bits(
     options: Callable[..., TrainOptions], tmp_path: Path, taught: Path
 ) -> None:
