@@ -1,9 +1,10 @@
 """Measure what helps without more labels: every way and seed is a run of seg-train, then a table.
 
 CamVid with a quarter of the labels; the other frames of the same drives serve as unlabelled ones;
-drive 0006R0, which nothing has seen, is validated on. Runs that are done are not done again.
+drive 0006R0, which nothing has seen, is validated on. The teacher is the network that
+examples/train_networks.sh trains without that drive. Runs that are done are not done again.
 
-    python examples/better_without_labels.py CAMVID OUT [--seeds 3] [--ways labels,distilled]
+    python examples/better_without_labels.py CAMVID runs/mobileunet_held/best.pt OUT
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import shlex
 import shutil
 import statistics
 from pathlib import Path
@@ -23,22 +23,22 @@ from roadseg.train.cli import main as seg_train
 HELD_OUT = "0006R0"
 EVERY = 4  # of how many images one keeps its label
 METRICS = "metrics.jsonl"
-SETTING = "--size 512x384 --crop 256x192 --threads 1 --workers 1 --evaluate-every 1000".split()
-SMALL = ["--network-options", '{{"stem_stride": 4}}']
-STUDENT = [*SMALL, "--epochs", "10"]
-TEACHER = ["--network-options", '{{"stem_stride": 2}}', "--epochs", "30"]
-TAUGHT = ["--teacher", "{out}/teacher/best.pt"]
-UNLABELLED = ["--unlabelled", "{out}/unlabelled", "--unlabelled-share"]
-MIXED = ["--batch-size", "12", *UNLABELLED, "0.334"]
-DENOISING = ["--pretrain", "denoise", *UNLABELLED, "0.75", "--epochs", "4"]
-PSEUDO = [*TAUGHT, *MIXED, "--distill-weight", "0"]
+SETTING = "--size 960x704 --crop 384x256 --scale-min 0.5 --scale-max 1.2 --threads 1 --workers 1"
+STUDENT = (
+    '--network-options {"stem_stride":4,"depths":[1,1,1,1,1,1,1],"widths":[48,32,24,16],"blocks":1}'
+)
+LEARN = "--batch-size 4 --epochs 8 --evaluate-every 8"
+TAUGHT = "--teacher TEACHER"
+MIXED = "--unlabelled OUT/unlabelled --unlabelled-share 0.334 --batch-size 6"
+PSEUDO = f"{TAUGHT} {MIXED} --distill-weight 0"
+DENOISE = "--pretrain denoise --unlabelled OUT/unlabelled --unlabelled-share 0.75 --batch-size 4"
 WAYS = {
-    "labels": [],
+    "labels": "",
     "distilled": TAUGHT,
-    "distilled-unlabelled": [*TAUGHT, *MIXED],
-    "pseudo-labels": [*PSEUDO, "--pseudo-confidence", "0.9"],
-    "denoising-first": ["--weights", "{out}/denoising/denoised.pt"],
-    "pseudo-labels-by-class": [*PSEUDO, "--pseudo-share", "0.5"],
+    "pseudo-labels": f"{PSEUDO} --pseudo-confidence 0.9",
+    "distilled-unlabelled": f"{TAUGHT} {MIXED}",
+    "denoising-first": "--weights OUT/denoising/denoised.pt",
+    "pseudo-labels-by-class": f"{PSEUDO} --pseudo-share 0.5",
 }
 
 
@@ -46,19 +46,18 @@ def main() -> None:
     """Do what is not done yet, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("camvid", type=Path)
+    parser.add_argument("teacher", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--ways", default=",".join(WAYS))
     told = parser.parse_args()
-    out: Path = told.out
-    make_data(told.camvid, out)
-    train(out, "teacher", [*TEACHER, "--seed", "100"])
+    make_data(told.camvid, told.out)
     if "denoising-first" in told.ways:
-        train(out, "denoising", [*SMALL, *DENOISING])
+        train(told, "denoising", f"{DENOISE} --epochs 3")
     for seed in range(told.seeds):
         for way in told.ways.split(","):
-            train(out, f"{way}-{seed}", [*STUDENT, *WAYS[way], "--seed", str(seed)])
-    print(table(out))
+            train(told, f"{way}-{seed}", f"{LEARN} {WAYS[way]} --seed {seed}")
+    print(table(told.out))
 
 
 def make_data(camvid: Path, out: Path) -> None:
@@ -76,16 +75,17 @@ def make_data(camvid: Path, out: Path) -> None:
     write_plain(dataclasses.replace(whole, samples=(*held, *kept)), out / "few")
 
 
-def train(out: Path, name: str, options: list[str]) -> None:
+def train(told: argparse.Namespace, name: str, options: str) -> None:
     """Do one run, unless it is done."""
-    run = out / name
+    run = told.out / name
     if (run / "done").exists():
         return
     shutil.rmtree(run, ignore_errors=True)
-    data = ["--data", "{out}/few", "--split", "all", "--holdout", HELD_OUT]
-    words = [word.format(out=out) for word in [*data, *SETTING, *options]]
-    print("seg-train", shlex.join(words), flush=True)
-    if seg_train([*words, "--out", str(run)]):
+    data = f"--data OUT/few --split all --holdout {HELD_OUT}"
+    words = f"{data} {SETTING} {STUDENT} {options} --out OUT/{name}"
+    words = words.replace("TEACHER", str(told.teacher)).replace("OUT", str(told.out))
+    print(f"seg-train {words}", flush=True)
+    if seg_train(words.split()):
         raise SystemExit(f"{name} failed")
     (run / "done").touch()
 
@@ -93,8 +93,8 @@ def train(out: Path, name: str, options: list[str]) -> None:
 def table(out: Path) -> str:
     """Return mean and standard deviation over the seeds, of what is there."""
     lines = ["| way | seeds | mIoU on the unseen drive | minutes |", "| --- | --- | --- | --- |"]
-    for way in ["teacher", *WAYS]:
-        runs = sorted(out.glob(f"{way}-[0-9]/done")) or sorted(out.glob(f"{way}/done"))
+    for way in WAYS:
+        runs = sorted(out.glob(f"{way}-[0-9]/done"))
         rows = [json.loads((run.parent / METRICS).read_text().splitlines()[-1]) for run in runs]
         if rows:
             scores = [100 * row["miou"] for row in rows]

@@ -6,7 +6,7 @@ where there is no label.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,11 +15,9 @@ from torch.nn.functional import interpolate, kl_div
 from roadseg.train.pseudo_labels import PseudoLabels
 from roadseg.train.teachers import Teacher
 
-LabelLoss = Callable[[Tensor, Tensor], Tensor]
-
 
 class Distillation:
-    """The loss of labels, and beside it that towards what teachers see in the same crops.
+    """The loss towards what teachers see in the same crops.
 
     The teachers' probabilities are averaged, each softened by the temperature; the loss is the
     Kullback-Leibler divergence of the student's from them, the mean over all pixels of the
@@ -41,27 +39,24 @@ class Distillation:
         self.teachers, self.weight, self.temperature = teachers, weight, temperature
         self.pseudo = pseudo
 
-    def __call__(self, loss: LabelLoss, images: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the whole loss, a scalar.
-
-        loss: of labels, called with (logits, labels).
-        images: (N, H, W, 3) uint8; labels: (N, H, W) uint8.
-        logits: the student's, (N, classes, h, w).
-        """
-        seen = self.see(images)
-        if self.pseudo:
-            labels = self.pseudo.apply(labels, mean_probabilities(seen, like=seen[0]))
-        return loss(logits, labels) + self.weight * self.divergence(logits, seen)
-
     def see(self, images: Tensor) -> list[Tensor]:
         """Return each teacher's logits (N, classes, h, w), of its own stride."""
         return [teacher.logits(images).float() for teacher in self.teachers]
 
-    def divergence(self, logits: Tensor, seen: Sequence[Tensor]) -> Tensor:
-        """Student's logits (N, classes, h, w), teachers' -> scalar."""
+    def relabel(self, labels: Tensor, seen: Sequence[Tensor]) -> Tensor:
+        """Return labels (N, H, W) with pseudo-labels where there is a rule for them."""
+        if not self.pseudo:
+            return labels
+        return self.pseudo.apply(labels, mean_probabilities(seen, like=seen[0]))
+
+    def loss(self, logits: Tensor, seen: Sequence[Tensor]) -> Tensor:
+        """Student's logits (N, classes, h, w), teachers' -> scalar, weighted."""
+        if not self.weight:
+            return logits.new_zeros(())
         targets = mean_probabilities(seen, logits, self.temperature)
         log_p = (logits.float() / self.temperature).log_softmax(1)
-        return self.temperature**2 * kl_div(log_p, targets, reduction="none").sum(1).mean()
+        divergence = kl_div(log_p, targets, reduction="none").sum(1).mean()
+        return self.weight * self.temperature**2 * divergence
 
 
 @torch.no_grad()

@@ -147,10 +147,13 @@ class Trainer:
 
     def loss_of(self, images: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of a batch's logits, towards teachers as well where there are some."""
-        if self.distillation:
-            return self.distillation(self.loss, images, logits, labels)
-        loss: Tensor = self.loss(logits, labels)
-        return loss
+        if not self.distillation:
+            alone: Tensor = self.loss(logits, labels)
+            return alone
+        seen = self.distillation.see(images)
+        labels = self.distillation.relabel(labels, seen)
+        both: Tensor = self.loss(logits, labels) + self.distillation.loss(logits, seen)
+        return both
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context of the forward pass."""

@@ -60,7 +60,7 @@ def test_a_student_learns_the_function_of_its_teacher(teacher_stride: int) -> No
     for step in range(40):
         images = pictures(8, step)
         seen = teaching.see(images)
-        loss = teaching.divergence(network(normalize(images, teacher.spec)), seen)
+        loss = teaching.loss(network(normalize(images, teacher.spec)), seen)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -75,16 +75,11 @@ def test_a_student_learns_the_function_of_its_teacher(teacher_stride: int) -> No
 def test_void_pixels_learn_from_the_teacher_alone() -> None:
     images, labels = pictures(2, 3), torch.full((2, 64, 64), IGNORE, dtype=torch.uint8)
     labels[:, :32] = 0
-    logits, loss = torch.zeros(2, 3, 16, 16, requires_grad=True), SegmentationLoss(3, 4)
-    by_labels, by_both = (
-        torch.autograd.grad(found, logits)[0]
-        for found in (
-            loss(logits, labels),
-            Distillation([Strongest(4)])(loss, images, logits, labels),
-        )
-    )
-    assert by_labels[:, :, :8].abs().min() > 0 and by_labels[:, :, 8:].abs().max() == 0
-    by_teacher = (by_both - by_labels).abs().sum(1)
+    logits = torch.zeros(2, 3, 16, 16, requires_grad=True)
+    taught = Distillation([Strongest(4)])
+    losses = SegmentationLoss(3, 4)(logits, labels), taught.loss(logits, taught.see(images))
+    by_labels, by_teacher = (torch.autograd.grad(loss, logits)[0].abs().sum(1) for loss in losses)
+    assert by_labels[:, :8].min() > 0 and by_labels[:, 8:].max() == 0
     assert (by_teacher > 0).float().mean() > 0.99
 
 
@@ -93,7 +88,7 @@ def test_the_gradient_is_the_difference_of_probabilities(temperature: float) -> 
     teacher, logits = Strongest(4), torch.randn(2, 3, 16, 16, requires_grad=True)
     images = pictures(2, 5)
     seen = [teacher.logits(images)]
-    (0.5 * Distillation([teacher], temperature=temperature).divergence(logits, seen)).backward()
+    Distillation([teacher], 0.5, temperature).loss(logits, seen).backward()
     softened = [each / temperature for each in (logits, *seen)]
     own, taught = (each.softmax(1) for each in softened)
     expected = 0.5 * temperature * (own - taught).detach() / (2 * 16 * 16)
@@ -103,7 +98,7 @@ def test_the_gradient_is_the_difference_of_probabilities(temperature: float) -> 
 def test_nothing_is_left_to_learn_from_an_equal() -> None:
     images = pictures(2, 7)
     equal = Strongest(4).logits(images).requires_grad_()
-    loss = Distillation([Strongest(4)]).divergence(equal, [equal.detach()])
+    loss = Distillation([Strongest(4)]).loss(equal, [equal.detach()])
     assert abs(float(loss.detach())) < 1e-6
 
 

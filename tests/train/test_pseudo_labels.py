@@ -147,3 +147,15 @@ def test_wrong_options(
     assert main(argv(*words.format(frames=frames).split())) == 2
     told = capsys.readouterr().err
     assert message in told and told.count("\n") == 1
+
+
+@pytest.mark.parametrize("rule", ["", "--pseudo-confidence=0.3", "--pseudo-share=0.5"])
+def test_a_rule_alone_lets_a_run_learn_from_frames(
+    options: Callable[..., TrainOptions], frames: Path, taught: Path, rule: str
+) -> None:
+    more = ["--teacher", str(taught), "--unlabelled", str(frames), "--distill-weight", "0"]
+    trainer = prepare(options(*more, *([rule] if rule else [])))
+    images, _ = next(trainer.batches.epoch(0))
+    labels = torch.full(images.shape[:3], UNLABELLED, dtype=torch.uint8)
+    loss = trainer.loss_of(torch.from_numpy(images), torch.zeros(4, 3, 16, 16), labels)
+    assert (float(loss) > 0.1) == bool(rule)
