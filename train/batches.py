@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roadseg.train.augmentation import Augmentation, cut_mix
-from roadseg.train.labels import LabelledImages
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 Lot = list[tuple[int, int]]
@@ -32,7 +31,7 @@ class Batches:
 
     def __init__(
         self,
-        parts: Sequence[LabelledImages],
+        parts: Sequence[Sequence[Batch]],
         augmentation: Augmentation,
         size: tuple[int, int],
         mix: Sequence[int],

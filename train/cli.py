@@ -33,6 +33,11 @@ def _train(argv: Sequence[str] | None) -> int:
     for package in ("torch", "timm", "matplotlib"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "train", "seg-train")
+    if options.pretrain == "denoise":
+        from roadseg.train.denoising import pretrain
+
+        pretrain(options)
+        return 0
     from roadseg.train.run import show_augmentation, train
 
     if options.show_augmentation:

@@ -17,6 +17,15 @@ CROP = Size(352, 352)
 CLASS_WEIGHTS = ("none", "sqrt", "balanced")
 AUGMENTATION = {"flip": 1, "rotation": 45, "color": 2, "elastic": 1, "weather": 1}
 AUGMENTATION |= {"blur": 1, "noise": 1, "jpeg": 1, "cutmix": 1}  # the largest that they may be
+NOT_NEGATIVE = (
+    "weight_decay",
+    "warmup",
+    "clip",
+    "deep_supervision",
+    "max_minutes",
+    "backbone_lr",
+    "distill_weight",
+)
 LEAST = {"epochs": 1, "batch_size": 1, "workers": 0, "threads": 0, "seed": 0, "evaluate_every": 0}
 LEAST |= {"accumulate": 1, "patience": 0, "profile": 0}
 
@@ -96,6 +105,19 @@ class TrainOptions:
         network) and round as the INT8 artefact will. Use a low --lr.
     prune: share of channels to remove from the network of --weights before training goes on, such
         as 0.3.
+    teacher: networks to learn from as well (distillation), of the same classes: checkpoints,
+        artefacts or shipped networks by name; their probabilities are averaged.
+    distill_weight: weight of the loss towards the teachers beside that of the labels.
+    distill_temperature: that softens the teachers' and the student's probabilities.
+    unlabelled: folders of images or videos without labels, to learn from the teachers alone, or
+        with pretrain.
+    unlabelled_share: of a batch's images.
+    pseudo_confidence: what the teachers are at least so sure of becomes the label of an unlabelled
+        frame, such as 0.9; 0 is off.
+    pseudo_share: the same with a confidence by class, which this share of its pixels reaches; 0 is
+        off.
+    pretrain: denoise: learn to tell noise from picture, on data and unlabelled frames, without
+        labels; writes denoised.pt, for --weights of the training itself.
     """
 
     data: tuple[str, ...]
@@ -153,6 +175,14 @@ class TrainOptions:
     profile: int = 0
     qat: bool = False
     prune: float = 0.0
+    teacher: tuple[str, ...] = ()
+    distill_weight: float = 1.0
+    distill_temperature: float = 1.0
+    unlabelled: tuple[Path, ...] = ()
+    unlabelled_share: float = 0.5
+    pseudo_confidence: float = 0.0
+    pseudo_share: float = 0.0
+    pretrain: str = "none"
 
     def __post_init__(self) -> None:
         """Check values that do not depend on the data."""
@@ -162,6 +192,7 @@ class TrainOptions:
             ("amp", AMP),
             ("class_weights", CLASS_WEIGHTS),
             ("device", ("auto", "cpu", "cuda")),
+            ("pretrain", ("none", "denoise")),
         ):
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
@@ -175,17 +206,10 @@ class TrainOptions:
         for name, value in vars(self).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise UsageError(f"{name} is {value}: it must be a finite number")
-        for name in ("lr", "scale_min"):
+        for name in ("lr", "scale_min", "distill_temperature"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be more than 0")
-        for name in (
-            "weight_decay",
-            "warmup",
-            "clip",
-            "deep_supervision",
-            "max_minutes",
-            "backbone_lr",
-        ):
+        for name in NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must not be negative")
         terms = parse_loss(self.loss)
@@ -206,3 +230,23 @@ class TrainOptions:
             raise UsageError("qat and prune start from a trained network: give --weights MODEL")
         if self.scale_max < self.scale_min:
             raise UsageError(f"scale_max {self.scale_max} is less than scale_min {self.scale_min}")
+        self._check_teaching()
+
+    def _check_teaching(self) -> None:
+        for name in ("pseudo_confidence", "pseudo_share"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise UsageError(f"{name} is {value}: it must be at least 0 and less than 1")
+            if value and not self.unlabelled:
+                raise UsageError(f"{name} is for frames without labels: give --unlabelled")
+        if self.pseudo_confidence and self.pseudo_share:
+            raise UsageError("pseudo_confidence and pseudo_share are two rules: give one")
+        if not 0 < self.unlabelled_share < 1:
+            raise UsageError(
+                f"unlabelled_share is {self.unlabelled_share}: it must be more than 0 and less "
+                "than 1"
+            )
+        if self.unlabelled and not self.teacher and self.pretrain == "none":
+            raise UsageError("unlabelled frames are learned from a teacher: give --teacher")
+        if self.pretrain != "none" and (self.teacher or self.resume or self.qat or self.prune):
+            raise UsageError("pretrain goes with no teacher, resume, qat or prune")

@@ -17,7 +17,7 @@ from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ModelSpec
 from roadseg.train.allocator import keep_freed_memory
 from roadseg.train.augmentation import Augmentation
-from roadseg.train.batches import Batches, share_batch
+from roadseg.train.batches import Batch, Batches, share_batch
 from roadseg.train.checkpoint import BEST, LAST
 from roadseg.train.distributed import process_group, rank, world_size
 from roadseg.train.evaluation import normalize
@@ -34,7 +34,9 @@ from roadseg.train.start import start_network
 from roadseg.train.step import Step
 from roadseg.train.step_times import profile_steps, times_table
 from roadseg.train.synced_norm import sync_norms
+from roadseg.train.teaching import build_distillation, teaching_provenance, unlabelled_count
 from roadseg.train.trainer import Trainer
+from roadseg.train.unlabelled import open_unlabelled
 from roadseg.train.validation import Validation
 
 NORM_BATCHES = 8  # that the norms of an artefact's network are measured on
@@ -99,13 +101,14 @@ def prepare(options: TrainOptions) -> Trainer:
     batches = build_batches(options, training, size)
     check_shares(batches.batch_size, options.accumulate)
     check_crop(options.crop, network, batches.batch_size // options.accumulate)
+    distillation = build_distillation(options, spec, batches, choose_device(options.device))
     say(options, spec, training, validation, start.origin)
     if start.is_folded:
         measure_norms(network, norm_inputs(batches, spec, choose_device(options.device)))
     batches.share(rank(), world_size())
     sync_norms(network, choose_device(options.device))
     loss = build_loss(options, training, network).to(choose_device(options.device))
-    step = Step(options, network, spec, loss)
+    step = Step(options, network, spec, loss, distillation)
     return Trainer(options, step, batches, Validation(validation))
 
 
@@ -125,11 +128,16 @@ def open_training(
 
 def build_batches(options: TrainOptions, training: Sequence[LabelledImages], size: Size) -> Batches:
     """Return the batches of augmented crops; scale 1 is `size`."""
+    parts: list[Sequence[Batch]] = list(training)
+    extra = (unlabelled_count(options),) if options.unlabelled else ()
+    mix = options.mix or share_batch(options.batch_size - sum(extra), len(training))
+    if options.unlabelled:
+        parts.append(open_unlabelled(options.unlabelled))
     return Batches(
-        training,
+        parts,
         build_augmentation(options),
         (size.width, size.height),
-        options.mix or share_batch(options.batch_size, len(training)),
+        (*mix, *extra),
         options.seed,
         options.workers,
     )
@@ -236,7 +244,7 @@ def provenance(
         "val_split": "" if options.holdout else options.val_split,
         "val_images": len(validation[0]),
         "weights": options.weights if options.weights in ("imagenet", "none") else "file",
-    }
+    } | teaching_provenance(options)
 
 
 def say(
@@ -248,6 +256,7 @@ def say(
 ) -> None:
     """Print what is going to be trained."""
     start = f", weights {origin}" if origin else ""
+    start += f", taught by {', '.join(options.teacher)}" if options.teacher else ""
     over = f" over {spec.network['backbone']}" if "backbone" in spec.network else ""
     print(
         f"{spec.name}{over}, {len(spec.classes)} classes, "

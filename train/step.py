@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from roadseg.runtime.errors import RoadsegError, UsageError
 from roadseg.runtime.spec import ModelSpec
 from roadseg.train.batches import Batch
+from roadseg.train.distillation import Distillation
 from roadseg.train.distributed import data_parallel, whole_batch, world_size
 from roadseg.train.evaluation import normalize
 from roadseg.train.losses import DeepSupervision, SegmentationLoss
@@ -34,8 +35,10 @@ class Step:
         network: Network,
         spec: ModelSpec,
         loss: SegmentationLoss | DeepSupervision,
+        distillation: Distillation | None = None,
     ) -> None:
-        self.options, self.network, self.spec, self.loss = options, network, spec, loss
+        self.options, self.network, self.spec = options, network, spec
+        self.loss, self.distillation = loss, distillation
         self.device = next(network.parameters()).device
         self.model = data_parallel(network)
         if options.compile:
@@ -76,8 +79,7 @@ class Step:
         for start in range(0, len(batch[0]), length):
             with self.time("transfer"):
                 images, labels = (self.sent(part[start : start + length]) for part in batch)
-                pixels = normalize(images, self.spec)
-            yield pixels, labels, start + length == len(batch[0])
+            yield images, labels, start + length == len(batch[0])
 
     def sent(self, part: Any) -> Tensor:
         """Return an array on the device; a GPU is not waited for."""
@@ -89,16 +91,30 @@ class Step:
     def backward(self, images: Tensor, labels: Tensor) -> Tensor:
         """Add the gradient of a piece; return its share of the loss."""
         with self.time("forward"), self.autocast():
-            logits = self.forward(images)
+            logits = self.forward(normalize(images, self.spec))
+        with self.time("teachers"):
+            seen = self.distillation.see(images) if self.distillation else []
         with self.time("loss"):
-            # Each process computes the loss of the whole piece, so that what it divides by is
-            # the whole piece's; its gradient goes to the own logits alone.
-            loss = self.loss(whole_batch(logits), whole_batch(labels)) / self.options.accumulate
+            loss = self.loss_of(logits, labels, seen) / self.options.accumulate
         with self.time("backward"):
             # Times the processes, as DistributedDataParallel takes the mean of their gradients.
             self.scaler.scale(loss * world_size()).backward()
         detached: Tensor = loss.detach()
         return detached
+
+    def loss_of(self, logits: Tensor, labels: Tensor, seen: Sequence[Tensor]) -> Tensor:
+        """Return the loss of a piece: of its labels, and towards what teachers see in it.
+
+        Each process computes the loss of the whole piece, so that what it divides by is the whole
+        piece's; its gradient goes to the own logits alone.
+        """
+        if self.distillation:
+            labels = self.distillation.relabel(labels, seen)
+        whole = whole_batch(logits)
+        loss: Tensor = self.loss(whole, whole_batch(labels))
+        if self.distillation:
+            loss = loss + self.distillation.loss(whole, [whole_batch(each) for each in seen])
+        return loss
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits; raises RoadsegError where torch.compile cannot work."""

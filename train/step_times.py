@@ -16,7 +16,17 @@ Timer = Callable[[str], AbstractContextManager[None]]
 
 WARM_UP = 3  # steps before those that are measured: memory, threads and kernels settle
 OTHER = "other"
-PARTS = "data wait", "transfer", "forward", "loss", "backward", "optimizer", "average", OTHER
+PARTS = (
+    "data wait",
+    "transfer",
+    "forward",
+    "teachers",
+    "loss",
+    "backward",
+    "optimizer",
+    "average",
+    OTHER,
+)
 NETWORK = "forward", "backward"
 
 

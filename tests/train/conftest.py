@@ -63,17 +63,28 @@ def one_thread() -> None:
 Argv = Callable[..., list[str]]
 
 
+def short_run(blocks: Path, out: Path) -> list[str]:
+    """Return the arguments of a run that takes a second or two."""
+    base = ["--data", str(blocks), "--out", str(out), "--weights", "none"]
+    base += ["--backbone", "mobilenetv2_050", "--network-options", NETWORK]
+    base += ["--crop", "64x64", "--batch-size", "4", "--threads", "1", "--workers", "1"]
+    return [*base, "--epochs", "2", "--evaluate-every", "2"]
+
+
 @pytest.fixture
 def argv(blocks: Path, tmp_path: Path) -> Argv:
     """Arguments of a run that takes a second or two; those given are added."""
+    return lambda *more, out="run": [*short_run(blocks, tmp_path / out), *more]
 
-    def build(*more: str, out: str = "run") -> list[str]:
-        base = ["--data", str(blocks), "--out", str(tmp_path / out), "--weights", "none"]
-        base += ["--backbone", "mobilenetv2_050", "--network-options", NETWORK]
-        base += ["--crop", "64x64", "--batch-size", "4", "--threads", "1", "--workers", "1"]
-        return [*base, "--epochs", "2", "--evaluate-every", "2", *more]
 
-    return build
+@pytest.fixture(scope="session")
+def taught(blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of such a run, to learn from."""
+    from roadseg.train.cli import main
+
+    out = tmp_path_factory.mktemp("taught") / "run"
+    assert main(short_run(blocks, out)) == 0
+    return out / "best.pt"
 
 
 @pytest.fixture
