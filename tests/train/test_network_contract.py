@@ -22,6 +22,7 @@ from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ClassInfo, ModelSpec
 from roadseg.train.checkpoint import read
 from roadseg.train.networks import NETWORKS, Network, build_network, complete_config
+from roadseg.train.networks.reparameterized import merge_branches
 from roadseg.train.networks.weights import load_weights
 from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import Outputs
@@ -32,13 +33,14 @@ MOBILE: dict[str, Any] = {"backbone": "mobilenetv2_050", "depths": [1] * 7}
 SMALL: dict[str, dict[str, Any]] = {
     "mobileunet": MOBILE | {"widths": [8] * 4, "blocks": 1},
     "deeplabv3plus": MOBILE | {"aspp_width": 8, "low_width": 8, "width": 8},
+    "roadnet": {"widths": [8, 8, 16, 16]},
     "unet": {"widths": [8, 16]},
     "unet++": MOBILE | {"widths": [8] * 5},
     "fcn": MOBILE,
     "deeplabv3plus_resnet101": MOBILE | {"width": 8},
 }
 STRIDES = {"mobileunet": 4, "deeplabv3plus": 4, "unet": 1, "unet++": 1, "fcn": 8}
-STRIDES |= {"deeplabv3plus_resnet101": 4}
+STRIDES |= {"roadnet": 8, "deeplabv3plus_resnet101": 4}
 LIBRARY = {"unet++", "deeplabv3plus_resnet101"}
 CLASSES = tuple(ClassInfo(name, (i, i, i)) for i, name in enumerate(("road", "car", "sky")))
 
@@ -65,6 +67,7 @@ def build(name: str) -> tuple[Network, ModelSpec]:
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+    config = merge_branches(network, config)  # as a checkpoint's export does
     side = 2 * network.multiple
     spec = ModelSpec(
         name=name,

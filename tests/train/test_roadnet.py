@@ -22,6 +22,7 @@ from roadseg.runtime.errors import UsageError
 from roadseg.runtime.spec import ClassInfo, ModelSpec
 from roadseg.train.checkpoint import load_checkpoint
 from roadseg.train.cli import main
+from roadseg.train.losses import DeepSupervision, SegmentationLoss
 from roadseg.train.networks import build_network, complete_config
 from roadseg.train.networks.artifact_weights import load_artifact_weights
 from roadseg.train.networks.pruned import count_parameters
@@ -103,6 +104,17 @@ def test_every_parameter_learns() -> None:
     network(torch.randn(2, 3, 64, 64)).square().sum().backward()
     still = [name for name, each in network.named_parameters() if not each.grad.abs().sum() > 0]
     assert still == []
+
+
+def test_coarser_scales_are_supervised() -> None:
+    network = build_network({"architecture": "roadnet"}, 5)
+    plain = SegmentationLoss(5, network.stride)
+    loss = DeepSupervision(plain, network, 5, 0.4)
+    labels = torch.randint(0, 5, (2, 64, 96), dtype=torch.uint8)
+    logits = network(torch.randn(2, 3, 64, 96))
+    rows = [head.logits.shape[2] for head in loss.heads if head.logits is not None]
+    assert rows == [2, 4]
+    assert loss(logits, labels) > plain(logits, labels)
 
 
 @torch.no_grad()

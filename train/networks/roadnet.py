@@ -91,6 +91,10 @@ class RoadNet(nn.Module):
         self.fuse8 = Fuse(middle, fine, branches)
         self.head = nn.Conv2d(fine, classes, 1)
 
+    def decoder_scales(self) -> list[nn.Module]:
+        """Return what gives the decoder's features at strides coarser than the logits'."""
+        return [self.context, self.fuse16]
+
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W), normalised -> logits (N, classes, H / 8, W / 8)."""
         fine = self.stage8(self.stem(image))
