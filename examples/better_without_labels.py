@@ -26,7 +26,7 @@ EVERY = 4  # of how many images one keeps its label
 METRICS = "metrics.jsonl"
 SETTING = "--size 960x704 --crop 384x256 --scale-min 0.5 --scale-max 1.2 --threads 1 --workers 1"
 STUDENT = '--network-options {"stem_stride":4,"stride":8}'
-LEARN = "--batch-size 4 --epochs 8 --evaluate-every 8"
+LEARN = "--batch-size 4 --evaluate-every 1000"
 TAUGHT = "--teacher TEACHER"
 MIXED = "--unlabelled OUT/unlabelled --unlabelled-share 0.334 --batch-size 6"
 DENOISE = "--pretrain denoise --unlabelled OUT/unlabelled --unlabelled-share 0.75 --batch-size 4"
@@ -46,14 +46,16 @@ def main() -> None:
     parser.add_argument("teacher")
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--ways", default=",".join(WAYS))
     told = parser.parse_args()
+    learn = f"{LEARN} --epochs {told.epochs}"
     make_data(told.camvid, told.out)
     if "denoising-first" in told.ways:
         train(told, "denoising", f"{DENOISE} --epochs 3")
     for seed in range(told.seeds):
         for way in told.ways.split(","):
-            train(told, f"{way}-{seed}", f"{LEARN} {WAYS[way]} --seed {seed}")
+            train(told, f"{way}-{seed}", f"{learn} {WAYS[way]} --seed {seed}")
     print(table(told.out))
 
 

@@ -138,5 +138,7 @@ def test_a_rule_alone_lets_a_run_learn_from_frames(
     trainer = prepare(options(*more, *([rule] if rule else [])))
     images, _ = next(trainer.batches.epoch(0))
     labels = torch.full(images.shape[:3], UNLABELLED, dtype=torch.uint8)
-    loss = trainer.loss_of(torch.from_numpy(images), torch.zeros(4, 3, 16, 16), labels)
+    assert trainer.step.distillation
+    seen = trainer.step.distillation.see(torch.from_numpy(images))
+    loss = trainer.step.loss_of(torch.zeros(4, 3, 16, 16), labels, seen)
     assert (float(loss) > 0.1) == bool(rule)
