@@ -1,10 +1,11 @@
 """Measure what helps without more labels: every way and seed is a run of seg-train, then a table.
 
 CamVid with a quarter of the labels; the other frames of the same drives serve as unlabelled ones;
-drive 0006R0, which nothing has seen, is validated on. The teacher is the network that
+drive 0006R0, which nothing has seen, is validated on. The teachers are the networks that
 examples/train_networks.sh trains without that drive. Runs that are done are not done again.
 
-    python examples/better_without_labels.py CAMVID runs/mobileunet_held/best.pt OUT
+    held=runs/mobileunet_held/best.pt,runs/deeplabv3plus_held/best.pt
+    python examples/better_without_labels.py CAMVID $held OUT
 """
 
 from __future__ import annotations
@@ -24,21 +25,17 @@ HELD_OUT = "0006R0"
 EVERY = 4  # of how many images one keeps its label
 METRICS = "metrics.jsonl"
 SETTING = "--size 960x704 --crop 384x256 --scale-min 0.5 --scale-max 1.2 --threads 1 --workers 1"
-STUDENT = (
-    '--network-options {"stem_stride":4,"depths":[1,1,1,1,1,1,1],"widths":[48,32,24,16],"blocks":1}'
-)
-LEARN = "--batch-size 4 --epochs 8 --evaluate-every 8"
+STUDENT = '--network-options {"stem_stride":4,"stride":8}'
+LEARN = "--batch-size 4 --evaluate-every 1000"
 TAUGHT = "--teacher TEACHER"
 MIXED = "--unlabelled OUT/unlabelled --unlabelled-share 0.334 --batch-size 6"
-PSEUDO = f"{TAUGHT} {MIXED} --distill-weight 0"
 DENOISE = "--pretrain denoise --unlabelled OUT/unlabelled --unlabelled-share 0.75 --batch-size 4"
 WAYS = {
     "labels": "",
     "distilled": TAUGHT,
-    "pseudo-labels": f"{PSEUDO} --pseudo-confidence 0.9",
+    "pseudo-labels": f"{TAUGHT} {MIXED} --distill-weight 0 --pseudo-confidence 0.9",
     "distilled-unlabelled": f"{TAUGHT} {MIXED}",
     "denoising-first": "--weights OUT/denoising/denoised.pt",
-    "pseudo-labels-by-class": f"{PSEUDO} --pseudo-share 0.5",
 }
 
 
@@ -46,17 +43,19 @@ def main() -> None:
     """Do what is not done yet, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("camvid", type=Path)
-    parser.add_argument("teacher", type=Path)
+    parser.add_argument("teacher")
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--ways", default=",".join(WAYS))
     told = parser.parse_args()
+    learn = f"{LEARN} --epochs {told.epochs}"
     make_data(told.camvid, told.out)
     if "denoising-first" in told.ways:
         train(told, "denoising", f"{DENOISE} --epochs 3")
     for seed in range(told.seeds):
         for way in told.ways.split(","):
-            train(told, f"{way}-{seed}", f"{LEARN} {WAYS[way]} --seed {seed}")
+            train(told, f"{way}-{seed}", f"{learn} {WAYS[way]} --seed {seed}")
     print(table(told.out))
 
 
@@ -83,7 +82,7 @@ def train(told: argparse.Namespace, name: str, options: str) -> None:
     shutil.rmtree(run, ignore_errors=True)
     data = f"--data OUT/few --split all --holdout {HELD_OUT}"
     words = f"{data} {SETTING} {STUDENT} {options} --out OUT/{name}"
-    words = words.replace("TEACHER", str(told.teacher)).replace("OUT", str(told.out))
+    words = words.replace("TEACHER", told.teacher).replace("OUT", str(told.out))
     print(f"seg-train {words}", flush=True)
     if seg_train(words.split()):
         raise SystemExit(f"{name} failed")

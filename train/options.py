@@ -114,8 +114,6 @@ class TrainOptions:
     unlabelled_share: of a batch's images.
     pseudo_confidence: what the teachers are at least so sure of becomes the label of an unlabelled
         frame, such as 0.9; 0 is off.
-    pseudo_share: the same with a confidence by class, which this share of its pixels reaches; 0 is
-        off.
     pretrain: denoise: learn to tell noise from picture, on data and unlabelled frames, without
         labels; writes denoised.pt, for --weights of the training itself.
     """
@@ -181,7 +179,6 @@ class TrainOptions:
     unlabelled: tuple[Path, ...] = ()
     unlabelled_share: float = 0.5
     pseudo_confidence: float = 0.0
-    pseudo_share: float = 0.0
     pretrain: str = "none"
 
     def __post_init__(self) -> None:
@@ -233,14 +230,13 @@ class TrainOptions:
         self._check_teaching()
 
     def _check_teaching(self) -> None:
-        for name in ("pseudo_confidence", "pseudo_share"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise UsageError(f"{name} is {value}: it must be at least 0 and less than 1")
-            if value and not self.unlabelled:
-                raise UsageError(f"{name} is for frames without labels: give --unlabelled")
-        if self.pseudo_confidence and self.pseudo_share:
-            raise UsageError("pseudo_confidence and pseudo_share are two rules: give one")
+        if not 0 <= self.pseudo_confidence < 1:
+            raise UsageError(
+                f"pseudo_confidence is {self.pseudo_confidence}: it must be at least 0 and less "
+                "than 1"
+            )
+        if self.pseudo_confidence and not self.unlabelled:
+            raise UsageError("pseudo_confidence is for frames without labels: give --unlabelled")
         if not 0 < self.unlabelled_share < 1:
             raise UsageError(
                 f"unlabelled_share is {self.unlabelled_share}: it must be more than 0 and less "

@@ -101,7 +101,7 @@ def prepare(options: TrainOptions) -> Trainer:
     batches = build_batches(options, training, size)
     check_shares(batches.batch_size, options.accumulate)
     check_crop(options.crop, network, batches.batch_size // options.accumulate)
-    distillation = build_distillation(options, spec, batches, choose_device(options.device))
+    distillation = build_distillation(options, spec, choose_device(options.device))
     say(options, spec, training, validation, start.origin)
     if start.is_folded:
         measure_norms(network, norm_inputs(batches, spec, choose_device(options.device)))

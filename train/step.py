@@ -98,7 +98,7 @@ class Step:
             loss = self.loss_of(logits, labels, seen) / self.options.accumulate
         with self.time("backward"):
             # Times the processes, as DistributedDataParallel takes the mean of their gradients.
-            self.scaler.scale(loss * world_size()).backward()
+            self.scaler.scale(loss * world_size()).backward()  # type: ignore[no-untyped-call]
         detached: Tensor = loss.detach()
         return detached
 

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from roadseg.runtime.errors import UsageError
 from roadseg.runtime.spec import ModelSpec
-from roadseg.train.batches import Batches
-from roadseg.train.distillation import Distillation, mean_probabilities
+from roadseg.train.distillation import Distillation
 from roadseg.train.options import TrainOptions
-from roadseg.train.pseudo_labels import UNLABELLED, PseudoLabels, class_thresholds
+from roadseg.train.pseudo_labels import PseudoLabels
 from roadseg.train.teachers import Teacher, open_teachers
-
-THRESHOLD_BATCHES = 16  # that the thresholds by class are measured on
 
 
 def build_distillation(
-    options: TrainOptions, spec: ModelSpec, batches: Batches, device: torch.device
+    options: TrainOptions, spec: ModelSpec, device: torch.device
 ) -> Distillation | None:
     """Open the teachers, make the rule of pseudo-labels; None for a run without teachers."""
     if not options.teacher:
         return None
     teachers = open_teachers(options.teacher, spec.classes, options.crop, device)
     _warn(options, teachers)
-    taught = Distillation(teachers, options.distill_weight, options.distill_temperature)
-    classes = len(spec.classes)
-    if options.pseudo_confidence:
-        taught.pseudo = PseudoLabels(torch.full((classes,), options.pseudo_confidence))
-    if options.pseudo_share:
-        seen = _unlabelled_probabilities(taught, batches, device)
-        taught.pseudo = PseudoLabels(class_thresholds(seen, options.pseudo_share, classes))
-    return taught
+    pseudo = PseudoLabels(options.pseudo_confidence) if options.pseudo_confidence else None
+    return Distillation(teachers, options.distill_weight, options.distill_temperature, pseudo)
 
 
 def _warn(options: TrainOptions, teachers: list[Teacher]) -> None:
@@ -48,17 +36,6 @@ def _warn(options: TrainOptions, teachers: list[Teacher]) -> None:
                 f"teacher {name} has learned {', '.join(seen)}, held out here: the validation is "
                 "not of roads that nobody has seen"
             )
-
-
-def _unlabelled_probabilities(
-    taught: Distillation, batches: Batches, device: torch.device
-) -> Iterator[Tensor]:
-    """Give the teachers' probabilities of the unlabelled crops of some batches."""
-    for images, labels in itertools.islice(batches.epoch(0), THRESHOLD_BATCHES):
-        is_unlabelled = (labels == UNLABELLED).any((1, 2))
-        if is_unlabelled.any():
-            seen = taught.see(torch.from_numpy(images[is_unlabelled]).to(device))
-            yield mean_probabilities(seen, like=seen[0])
 
 
 def unlabelled_count(options: TrainOptions) -> int:

@@ -39,8 +39,8 @@ def test_it_learns_and_a_training_starts_from_it(
     assert "denoising 16 frames" in told
     weights = tmp_path / "noise" / DENOISED
     state = torch.load(weights, weights_only=True)
-    started = prepare(options("--weights", str(weights))).network.state_dict()
-    plain = prepare(options()).network.state_dict()
+    started = prepare(options("--weights", str(weights))).step.network.state_dict()
+    plain = prepare(options()).step.network.state_dict()
     assert all(torch.equal(started[name], state[name]) for name in state)
     assert {name for name in started if name not in state} == {"head.weight", "head.bias"}
     assert any(not torch.equal(plain[name], state[name]) for name in state if "stages" in name)
@@ -50,7 +50,7 @@ def test_the_backbone_may_stay(options: Callable[..., TrainOptions], tmp_path: P
     chosen = options("--pretrain", "denoise", "--epochs", "1", "--backbone-lr", "0")
     denoiser = pretrain(chosen)
     torch.manual_seed(chosen.seed)
-    untouched = prepare(options(out="other")).network.state_dict()
+    untouched = prepare(options(out="other")).step.network.state_dict()
     trained = dict(denoiser.network.named_parameters())
     same = {
         name: torch.equal(trained[name], untouched[name]) for name in trained if "head" not in name

@@ -16,7 +16,7 @@ from roadseg.runtime.spec import IGNORE
 from roadseg.train.checkpoint import load_checkpoint, read
 from roadseg.train.cli import main
 from roadseg.train.options import TrainOptions
-from roadseg.train.pseudo_labels import UNLABELLED, PseudoLabels, class_thresholds
+from roadseg.train.pseudo_labels import UNLABELLED, PseudoLabels
 from roadseg.train.run import prepare, train
 from roadseg.train.unlabelled import open_unlabelled
 
@@ -31,33 +31,19 @@ def probabilities(*sureness: float) -> torch.Tensor:
 
 
 def test_what_the_teacher_is_sure_of_becomes_a_label() -> None:
-    rule = PseudoLabels(torch.tensor([0.9, 0.6]))
+    rule = PseudoLabels(0.75)
     labels = torch.full((1, 1, 4), UNLABELLED, dtype=torch.uint8)
-    found = rule.apply(labels, probabilities(0.95, 0.7, 0.8, 0.55))
+    found = rule.apply(labels, probabilities(0.95, 0.8, 0.7, 0.55))
     assert found.tolist() == [[[0, 1, IGNORE, IGNORE]]]
 
 
 def test_labels_and_what_lies_outside_of_a_frame_stay() -> None:
-    rule = PseudoLabels(torch.tensor([0.5, 0.5]))
+    rule = PseudoLabels(0.5)
     labels = torch.tensor([[[1, 1, IGNORE]], [[UNLABELLED, IGNORE, UNLABELLED]]]).byte()
     found = rule.apply(labels, probabilities(0.9, 0.9, 0.9).repeat(2, 1, 1, 1))
     assert found.tolist() == [[[1, 1, IGNORE]], [[0, IGNORE, 0]]]
     known = labels[:1]
     assert rule.apply(known, probabilities(0.9, 0.9, 0.9)) is known
-
-
-def test_each_class_keeps_its_share_of_pixels() -> None:
-    sure = torch.linspace(0.51, 0.99, 200)  # class 0 at even places, class 1 at odd ones
-    sure[1::2] -= 0.2 * (sure[1::2] - 0.5)  # of class 1 the teacher is less sure
-    seen = probabilities(*sure.tolist())
-    least = class_thresholds([seen[..., :100], seen[..., 100:]], 0.3, 3)
-    labels = PseudoLabels(least).apply(
-        torch.full((1, 1, 200), UNLABELLED, dtype=torch.uint8),
-        torch.cat([seen, seen[:, :1] * 0], 1),
-    )
-    kept = [int((labels == number).sum()) for number in (0, 1)]
-    assert all(abs(count - 30) <= 1 for count in kept)
-    assert least[1] < least[0] and least[2] == 1
 
 
 @pytest.fixture
@@ -102,11 +88,10 @@ def test_frames_that_cannot_be_had(tmp_path: Path) -> None:
         open_unlabelled([tmp_path / "broken.png"])[0]
 
 
-@pytest.mark.parametrize("rule", ["--pseudo-confidence=0.4", "--pseudo-share=0.5"])
 def test_a_run_learns_from_frames_and_resumes_to_the_same_bits(
-    options: Callable[..., TrainOptions], tmp_path: Path, frames: Path, taught: Path, rule: str
+    options: Callable[..., TrainOptions], tmp_path: Path, frames: Path, taught: Path
 ) -> None:
-    more = ("--teacher", str(taught), "--unlabelled", str(frames), rule)
+    more = ("--teacher", str(taught), "--unlabelled", str(frames), "--pseudo-confidence=0.4")
     train(options(*more, out="whole"))
     stopped = prepare(options(*more, out="parts"))
     stopped.run_epoch()
@@ -124,11 +109,7 @@ def test_a_run_learns_from_frames_and_resumes_to_the_same_bits(
     [
         ("--unlabelled {frames}", "are learned from a teacher: give --teacher"),
         ("--pseudo-confidence 0.9", "pseudo_confidence is for frames without labels"),
-        ("--pseudo-share 1", "pseudo_share is 1.0: it must be at least 0 and less than 1"),
-        (
-            "--unlabelled {frames} --pseudo-share 0.5 --pseudo-confidence 0.5",
-            "pseudo_confidence and pseudo_share are two rules: give one",
-        ),
+        ("--pseudo-confidence 1", "pseudo_confidence is 1.0: it must be at least 0 and less than"),
         ("--unlabelled-share 0", "unlabelled_share is 0.0: it must be more than 0"),
         (
             "--teacher mobileunet --unlabelled {frames} --unlabelled-share 0.9",
@@ -149,7 +130,7 @@ def test_wrong_options(
     assert message in told and told.count("\n") == 1
 
 
-@pytest.mark.parametrize("rule", ["", "--pseudo-confidence=0.3", "--pseudo-share=0.5"])
+@pytest.mark.parametrize("rule", ["", "--pseudo-confidence=0.3"])
 def test_a_rule_alone_lets_a_run_learn_from_frames(
     options: Callable[..., TrainOptions], frames: Path, taught: Path, rule: str
 ) -> None:
@@ -157,5 +138,7 @@ def test_a_rule_alone_lets_a_run_learn_from_frames(
     trainer = prepare(options(*more, *([rule] if rule else [])))
     images, _ = next(trainer.batches.epoch(0))
     labels = torch.full(images.shape[:3], UNLABELLED, dtype=torch.uint8)
-    loss = trainer.loss_of(torch.from_numpy(images), torch.zeros(4, 3, 16, 16), labels)
+    assert trainer.step.distillation
+    seen = trainer.step.distillation.see(torch.from_numpy(images))
+    loss = trainer.step.loss_of(torch.zeros(4, 3, 16, 16), labels, seen)
     assert (float(loss) > 0.1) == bool(rule)
