@@ -29,6 +29,7 @@ def ranges_key(
     for each in frames:
         digest.update(f"{each.frame.format} {each.frame.pixels.shape}".encode())
         digest.update(each.frame.pixels.tobytes())
+        digest.update(b"" if each.frame.chroma is None else each.frame.chroma.tobytes())
     return digest.hexdigest()
 
 

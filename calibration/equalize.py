@@ -116,9 +116,16 @@ def _behind(
     only = users[name][0]
     if only.op_type == "Relu":
         return only.output[0], np.inf
-    if only.op_type == "Clip" and float(graph.constant(only.input[1])) == 0:
-        return only.output[0], float(graph.constant(only.input[2]))
+    if only.op_type == "Clip":
+        low, high = (_bound(graph, word) for word in [*only.input[1:], "", ""][:2])
+        if low == 0:
+            return only.output[0], np.inf if high is None else high
     return name, np.inf
+
+
+def _bound(graph: QdqGraph, name: str) -> float | None:
+    """Return a bound of a Clip, None when it has none or computes it."""
+    return float(graph.constant(name)) if graph.has_constant(name) else None
 
 
 def _is_reader(graph: QdqGraph) -> Callable[[onnx.NodeProto], bool]:

@@ -85,7 +85,10 @@ def spread(total: int, count: int, seed: int) -> list[int]:
 
 
 def _from_source(uri: str, count: int) -> Iterator[LabelledFrame]:
-    """Read on through a source; frames that are not taken are given back at once."""
+    """Read on through a source; all frames are given back at once, those that are taken as copies.
+
+    A camera has few buffers, and none after it is closed.
+    """
     with open_source(uri) as source:
         total = source.info.frames or count * ENDLESS_STEP
         wanted = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
@@ -96,10 +99,23 @@ def _from_source(uri: str, count: int) -> Iterator[LabelledFrame]:
                 continue
             if frame is None:
                 return
-            if place in wanted:
-                yield LabelledFrame(frame, None)
-            else:
-                frame.release()
+            kept = _copy(frame) if place in wanted else None
+            frame.release()
+            if kept is not None:
+                yield LabelledFrame(kept, None)
+
+
+def _copy(frame: Frame) -> Frame:
+    """Return a frame that owns its pixels."""
+    chroma = None if frame.chroma is None else frame.chroma.copy()
+    return Frame(
+        frame.pixels.copy(),
+        frame.format,
+        frame.timestamp_ns,
+        frame.sequence,
+        frame.name,
+        chroma=chroma,
+    )
 
 
 def is_plain(frames: Sequence[LabelledFrame]) -> bool:

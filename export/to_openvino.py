@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from roadseg.runtime.artifact import read_artifact, spec_beside
-from roadseg.runtime.engines.lowering import lower_for_openvino
+from roadseg.runtime.engines.lowering import lower_for_cpu
 from roadseg.runtime.errors import MissingExtra, ModelError, RoadsegError
 
 
@@ -24,7 +24,7 @@ class OpenVinoTarget:
 
         model, spec = read_artifact(artifact)
         try:
-            network = ov.Core().read_model(lower_for_openvino(model).SerializeToString())
+            network = ov.Core().read_model(lower_for_cpu(model).SerializeToString())
         except RuntimeError as error:
             raise ModelError(f"{artifact}: OpenVINO cannot take it ({_reason(error)})") from None
         try:

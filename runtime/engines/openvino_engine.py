@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roadseg.runtime.engines.lowering import lower_for_openvino
+from roadseg.runtime.engines.lowering import lower_for_cpu
 from roadseg.runtime.errors import ModelError
 from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ModelSpec
@@ -39,7 +39,7 @@ class OpenVinoEngine:
         self.input: NDArray[np.uint8] = np.zeros((size.height, size.width, 3), np.uint8)
         shape = (len(spec.classes), size.height // spec.stride, size.width // spec.stride)
         self._output: NDArray[np.float32] = np.zeros(shape, np.float32)
-        source = model if isinstance(model, Path) else lower_for_openvino(model).SerializeToString()
+        source = model if isinstance(model, Path) else lower_for_cpu(model).SerializeToString()
         self._request: Any = _compile(source, spec, size, threads, precision).create_infer_request()
         self._request.set_input_tensor(ov.Tensor(self.input[None], shared_memory=True))
         self._request.set_output_tensor(ov.Tensor(self._output[None], shared_memory=True))

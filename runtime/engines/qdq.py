@@ -21,6 +21,8 @@ DEPTHWISE_STEPS = 127
 # tensor of each convolution.
 TRAINED_RANGES_KEY = "roadseg.trained_ranges"
 
+Steps = tuple[np.float32, np.integer[Any]]  # scale and zero point
+
 PIXEL_RANGE = 127 / 128  # of (pixel - 127) / 128: a step of INT8 is then one step of a pixel
 
 
@@ -33,7 +35,7 @@ def weight_steps(shape: tuple[int, ...]) -> int:
 class QdqGraph:
     """Nodes and constants of a model, to be edited and made a model again.
 
-    A quantised copy of tensor NAME is NAME_q, its dequantised one NAME_dq.
+    A quantised copy of tensor NAME is NAME_q, a dequantised one NAME_dq.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -70,27 +72,38 @@ class QdqGraph:
         return output
 
     def quantize(self, name: str, scale: np.float32, zero: np.integer[Any]) -> str:
-        """Add Q and DQ behind a tensor; return the name of the dequantised copy."""
+        """Add a Q behind a tensor; return the name of the quantised copy."""
         places = [
             self.add_constant(f"{name}_scale", scale),
             self.add_constant(f"{name}_zero", zero),
         ]
-        self.add("QuantizeLinear", [name, *places], f"{name}_q")
-        return self.add("DequantizeLinear", [f"{name}_q", *places], f"{name}_dq")
+        return self.add("QuantizeLinear", [name, *places], f"{name}_q")
 
     def dequantize(
         self,
         name: str,
         scale: np.float32 | NDArray[np.float32],
         zero: np.integer[Any] | NDArray[Any],
+        output: str = "",
         **attributes: Any,
     ) -> str:
-        """Add a DQ behind a tensor of integers; return the name of its output."""
+        """Add a DQ behind a tensor of integers; return the name of its output, or NAME_dq."""
+        output = output or f"{name}_dq"
         places = [
-            self.add_constant(f"{name}_scale", scale),
-            self.add_constant(f"{name}_zero", zero),
+            self.add_constant(f"{output}_scale", scale),
+            self.add_constant(f"{output}_zero", zero),
         ]
-        return self.add("DequantizeLinear", [name, *places], f"{name}_dq", **attributes)
+        return self.add("DequantizeLinear", [name, *places], output, **attributes)
+
+    def drop_unused(self) -> None:
+        """Take away nodes whose outputs nobody reads, and then those that only they read."""
+        used = set(self.outputs)
+        kept = []
+        for node in reversed(self.nodes):
+            if used.intersection(node.output):
+                kept.append(node)
+                used.update(node.input)
+        self.nodes = kept[::-1]
 
     def drop_activation_pairs(self) -> None:
         """Take away Q → DQ pairs: what they quantised is read as it is. DQs of weights stay."""

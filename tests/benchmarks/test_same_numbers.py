@@ -13,7 +13,7 @@ from roadseg.benchmarks.lowerings import Form, measure, open_forms
 from roadseg.calibration import calibration_frames, conv_names
 from roadseg.export.check_qdq import find_faults
 from roadseg.runtime.artifact import read_artifact
-from roadseg.runtime.engines.lowering import lower_for_cpu, lower_for_openvino, read_ranges
+from roadseg.runtime.engines.lowering import lower_for_cpu, read_ranges
 from roadseg.runtime.options import Size
 from roadseg.runtime.shipped import resolve_model
 
@@ -26,29 +26,26 @@ STEPS = {("int8", 0): 127, ("uint8", 0): 255, ("uint8", 127): 127, ("uint8", 128
 def activation_ranges(model: onnx.ModelProto) -> dict[str, float]:
     """Return the range of each quantised activation, as its scale and zero point give it."""
     value = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
-    origin = {node.output[0]: node.input[0] for node in model.graph.node}
     ranges = {}
     for node in model.graph.node:
         if node.op_type == "DequantizeLinear" and node.input[0] not in value:
             scale, zero = (value[name] for name in node.input[1:])
-            name = node.output[0].removesuffix("_dq").removesuffix("_q")
+            name = node.output[0].removesuffix("_dq")
+            if name.endswith("_moved"):  # around 128, which the bias of its reader has
+                name, zero = name.removesuffix("_moved"), zero + 128
             ranges[name] = float(scale) * STEPS[str(zero.dtype), int(zero)]
-            assert node.input[0] in origin
     return ranges
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("lower", [lower_for_cpu, lower_for_openvino])
-def test_every_lowering_has_the_artefacts_scales(network: str, lower: object) -> None:
+def test_the_lowering_has_the_artefacts_scales(network: str) -> None:
     artefact = read_artifact(resolve_model(f"{network}-int8"))[0]
-    assert callable(lower)
-    canonical, lowered = activation_ranges(artefact), activation_ranges(lower(artefact))
+    model = lower_for_cpu(artefact)
+    canonical, lowered = activation_ranges(artefact), activation_ranges(model)
     ranges = read_ranges(artefact)
     inputs = {node.input[0].removesuffix("_dq") for node in artefact.graph.node if is_conv(node)}
     assert set(canonical) == inputs
-    resized = {
-        node.output[0]: node.input[0] for node in lower(artefact).graph.node if resizes(node)
-    }
+    resized = {node.output[0]: node.input[0] for node in model.graph.node if resizes(node)}
     for name in canonical:
         assert canonical[name] == pytest.approx(ranges[name], rel=1e-6)
         source = resized.get(name, "").removesuffix("_dq")

@@ -90,6 +90,19 @@ def test_float_stays_and_int8_gains(activation: str, reader: str, picture: np.nd
     assert spread.max() / spread.min() < largest["b"].max() / largest["b"].min() / 4
 
 
+@pytest.mark.parametrize("bounds", [["low"], ["", "high"], []], ids=["low", "high", "none"])
+def test_a_clip_with_one_bound_or_none(bounds: list[str], picture: np.ndarray) -> None:
+    """Clip to 0 alone is ReLU; without it negative values pass, which no factor may be put in."""
+    before = network("Clip")
+    node = next(node for node in before.graph.node if node.op_type == "Clip")
+    node.input[1:] = [next(n for n in node.input if "low" in n)] if bounds == ["low"] else bounds
+    (pair,) = [each for each in find_pairs(QdqGraph(before)) if each.tensor == "b"] or [None]
+    assert (pair is not None) == (bounds == ["low"])
+    assert pair is None or pair.bound == np.inf
+    after = equalize(before, channel_maxima(before, [picture]))
+    assert snr_db(run(before, picture), run(after, picture)) > 110
+
+
 def test_a_channel_that_reaches_the_bound_keeps_its_scale(picture: np.ndarray) -> None:
     before = network("Clip")
     largest = channel_maxima(before, [picture])["b"]

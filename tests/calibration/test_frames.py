@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from roadseg.calibration import calibration_frames
 from roadseg.calibration.frames import spread
 from roadseg.runtime.errors import DataError, UsageError
+from roadseg.runtime.frame import Frame, PixelFormat
 
 
 def test_places_are_spread_and_seeded() -> None:
@@ -48,6 +50,37 @@ def test_videos_folders_and_endless_roads(tmp_path: Path) -> None:
         means = [each.frame.pixels.mean() for each in taken]
         assert all(a < b for a, b in itertools.pairwise(means))
     assert len(calibration_frames("synthetic:?size=64x32", 3, "train")) == 3
+
+
+class OneBuffer:
+    """A camera with one buffer, which it fills again once it was given back."""
+
+    def __init__(self) -> None:
+        self.info = SimpleNamespace(frames=6)
+        self.buffer = np.zeros((32, 64, 3), np.uint8)
+        self.is_lent, self.count = False, 0
+
+    def __enter__(self) -> OneBuffer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.buffer[:] = 255
+
+    def read(self) -> Frame:
+        assert not self.is_lent, "a camera has no more buffers"
+        self.is_lent = True
+        self.buffer[:] = self.count
+        self.count += 1
+        return Frame(self.buffer, PixelFormat.RGB, 0, self.count, release=self.give_back)
+
+    def give_back(self) -> None:
+        self.is_lent = False
+
+
+def test_frames_of_a_camera_are_copied_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roadseg.calibration.frames.open_source", lambda uri: OneBuffer())
+    taken = calibration_frames("v4l2:///dev/video0", 3, "train")
+    assert [int(each.frame.pixels.max()) for each in taken] == [0, 2, 5]
 
 
 def test_a_corrupt_frame_is_passed_over(tmp_path: Path) -> None:
