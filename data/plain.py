@@ -27,6 +27,7 @@ from typing import Any
 from roadseg.data.dataset import Dataset, Sample
 from roadseg.data.formats.folders import refuse_twins
 from roadseg.data.labelled_files import LabelledFiles
+from roadseg.data.splits import read_names
 from roadseg.runtime.errors import DataError, RoadsegError
 from roadseg.runtime.images import is_image
 from roadseg.runtime.spec import IGNORE, ClassInfo
@@ -71,7 +72,7 @@ def read_about(path: Path) -> dict[str, Any]:
     Raises DataError when it is missing, is not TOML, or says something that cannot be used.
     """
     try:
-        raw = tomllib.loads(path.read_text())
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(
             f"{path.parent}: has no {ABOUT}: write one, or say which format it has, such as "
@@ -89,10 +90,15 @@ def read_about(path: Path) -> dict[str, Any]:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
             raise ValueError(f"class '{twice}' is there twice")
+        if not 1 <= len(classes) <= IGNORE:
+            raise ValueError(f"{len(classes)} classes: a mask of 8 bits takes 1 to {IGNORE}")
+        void = [int(value) for value in (ignore if isinstance(ignore, list) else [ignore])]
+        if not all(0 <= value <= 255 for value in void):
+            raise ValueError(f"ignore is {ignore}: values of masks are 0 to 255")
         return {
             "name": str(raw.get("name", "")),
             "licence": str(raw.get("licence", "")),
-            "ignore": [int(v) for v in ignore] if isinstance(ignore, list) else [int(ignore)],
+            "ignore": void,
             **{
                 key: re.compile(raw[key]) if raw.get(key) else None
                 for key in ("group", "condition")
@@ -135,17 +141,15 @@ def _drive_and_condition(name: str, about: dict[str, Any]) -> tuple[str, str]:
 
 def _found(name: str, pattern: re.Pattern[str]) -> str:
     match = pattern.search(name)
-    return match.group(1 if pattern.groups else 0) if match else ""
+    return (match.group(1 if pattern.groups else 0) or "") if match else ""
 
 
 def _of_split(samples: list[Sample], folder: Path, split: str) -> list[Sample]:
     """Keep the samples that are named in splits/SPLIT.txt."""
     path = folder / "splits" / f"{split}.txt"
-    try:
-        names = path.read_text().split("\n")
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such split: seg-data split {folder}") from None
-    wanted = {name.strip() for name in names if name.strip()}
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such split: seg-data split {folder}")
+    wanted = set(read_names(path))
     missing = wanted - {sample.name for sample in samples}
     if missing:
         raise DataError(f"{path}: '{min(missing)}' is no image in {folder / 'images'}")

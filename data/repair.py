@@ -7,6 +7,7 @@ by its EXIF orientation.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def _fits(dataset: Dataset, mask: Pixels, image: Pixels) -> bool:
 
 def plain_folder(uri: str) -> Path:
     """Return the folder that may be repaired in place; raises DataError for other layouts."""
-    folder = Path(uri).expanduser()
+    folder = Path(os.path.expanduser(uri))
     if not folder.is_dir():
         raise DataError(
             f"{uri}: --fix repairs a folder in the plain layout: seg-data convert first"
