@@ -19,6 +19,7 @@ Splits are lists of names in splits/train.txt, splits/val.txt, …, as `seg-data
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import sys
 from pathlib import Path
@@ -64,6 +65,17 @@ def open_plain(folder: Path, split: str) -> Dataset:
         reader,
         strays,
     )
+
+
+def plain_folder(uri: str, what: str) -> Path:
+    """Return the folder of a data set in the plain layout; raises DataError for other layouts.
+
+    what: is done to it in place, for the message.
+    """
+    folder = Path(os.path.expanduser(uri))
+    if not folder.is_dir():
+        raise DataError(f"{uri}: {what} a folder in the plain layout: seg-data convert first")
+    return folder
 
 
 def read_about(path: Path) -> dict[str, Any]:
