@@ -31,7 +31,7 @@ def open_cvat_masks(folder: Path, split: str) -> Dataset:
         wanted = {path_name(f"{name}.png")[0] for name in listed}
         samples = [sample for sample in samples if sample.name in wanted]
     reader = LabelledFiles(classes, palette="colours")
-    return make_dataset(folder.name, classes, samples, "", reader, masks.values())
+    return make_dataset(folder.resolve().name, classes, samples, "", reader, masks.values())
 
 
 def read_labelmap(path: Path) -> tuple[ClassInfo, ...]:
