@@ -62,6 +62,29 @@ def test_wrong_use(argv: list[str], words: str) -> None:
         parse(*argv)
 
 
+@dataclass(frozen=True)
+class MoreOptions(Options):
+    """Do more.
+
+    rate: of more.
+    depth: how much more.
+    """
+
+    depth: int = 1
+
+
+def test_what_is_inherited_is_described_where_it_comes_from(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        parse_options("seg-x", MoreOptions, ["--help"], positional=["source"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Do more." in shown
+    assert "where to write" in shown
+    assert "of more. (default: 0.5)" in shown
+    assert "half" not in shown
+
+
 def test_help_shows_text_and_default(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         parse("--help")
