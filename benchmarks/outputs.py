@@ -11,7 +11,8 @@ from typing import Any
 
 from roadseg.benchmarks.gates import Gate, junit
 from roadseg.benchmarks.results import results, verdict
-from roadseg.benchmarks.rows import SCHEMA, Row, write_rows
+from roadseg.benchmarks.row_checks import SCHEMA
+from roadseg.benchmarks.rows import Row, write_rows
 from roadseg.runtime.errors import UsageError
 from roadseg.runtime.files import write_text
 
