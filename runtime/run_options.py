@@ -82,6 +82,8 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         """Check values."""
+        if self.ring_frames and not self.ring:
+            raise UsageError("--ring-frames needs --ring NAME")
         if not 0 <= self.alpha <= 1:
             raise UsageError(f"alpha is {self.alpha}: it must be 0 to 1")
         if not 0 <= self.record_below <= 1:

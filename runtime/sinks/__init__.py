@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
+from roadseg.runtime.files import check_writable
 from roadseg.runtime.monitor import Monitor
 from roadseg.runtime.run_options import RunOptions
 from roadseg.runtime.sinks.base import Pace, Sink
@@ -48,6 +49,8 @@ def _opened(
     from roadseg.runtime.sinks.video import VideoSink
     from roadseg.runtime.sinks.window import WindowSink
 
+    for path in filter(None, (options.save, options.sheet)):
+        check_writable(path)  # they are written at the end of what may be a long run
     shared = Painter(classes, options.alpha)
 
     def painter() -> Painter:
@@ -64,7 +67,7 @@ def _opened(
         yield SheetSink(options.sheet, painter())
     if options.jsonl:
         yield JsonlSink(options.jsonl, classes)
-    if options.ring or options.ring_frames:
+    if options.ring:
         yield RingSink(options.ring, len(classes), options.ring_frames)
     if options.record:
         from roadseg.runtime.sinks.record import RecordSink

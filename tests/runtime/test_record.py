@@ -191,6 +191,7 @@ def test_a_rule_needs_a_class_that_is_drivable(tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["--record-below", "0.2"], "needs --record"),
+        (["--ring-frames"], "--ring-frames needs --ring NAME"),
         (["--record", "r", "--record-below", "2"], "record-below is 2"),
         (["--record", "r", "--record-seconds", "0"], "record-seconds is 0"),
     ],

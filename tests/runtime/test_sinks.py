@@ -147,6 +147,9 @@ def test_nothing_written_leaves_no_video_and_keeps_the_old(tmp_path: Path) -> No
     [
         ({"save": "road.gif"}, UsageError, r"unknown kind of video '\.gif': known are \.mp4"),
         ({"masks": "taken"}, UsageError, "is a file: --masks needs a folder"),
+        ({"save": "folder.mp4"}, UsageError, r"cannot write .*folder\.mp4: it is a folder"),
+        ({"sheet": "folder.mp4"}, UsageError, r"cannot write .*folder\.mp4: it is a folder"),
+        ({"sheet": "taken/sheet.png"}, UsageError, r"cannot write .*taken/sheet\.png: .*taken is no folder"),
         ({"show": True}, UsageError, "no display here"),
     ],
 )
@@ -160,6 +163,7 @@ def test_what_cannot_be_opened(
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "taken").write_text("")
+    (tmp_path / "folder.mp4").mkdir()
     paths = {k: tmp_path / v if isinstance(v, str) else v for k, v in options.items()}
     with pytest.raises(error, match=message):
         open_sinks(RunOptions(**paths), FILE, ROAD_CLASSES)  # type: ignore[arg-type]
