@@ -149,7 +149,8 @@ def test_nothing_written_leaves_no_video_and_keeps_the_old(tmp_path: Path) -> No
         ({"masks": "taken"}, UsageError, "is a file: --masks needs a folder"),
         ({"save": "folder.mp4"}, UsageError, r"cannot write .*folder\.mp4: it is a folder"),
         ({"sheet": "folder.mp4"}, UsageError, r"cannot write .*folder\.mp4: it is a folder"),
-        ({"sheet": "taken/sheet.png"}, UsageError, r"cannot write .*taken/sheet\.png: .*taken is no folder"),
+        ({"sheet": "taken/sheet.png"}, UsageError, r"cannot write .*taken is no folder"),
+        ({"jsonl": "folder.mp4"}, UsageError, r"cannot write .*folder\.mp4: it is a folder"),
         ({"show": True}, UsageError, "no display here"),
     ],
 )
@@ -167,6 +168,19 @@ def test_what_cannot_be_opened(
     paths = {k: tmp_path / v if isinstance(v, str) else v for k, v in options.items()}
     with pytest.raises(error, match=message):
         open_sinks(RunOptions(**paths), FILE, ROAD_CLASSES)  # type: ignore[arg-type]
+
+
+def test_two_runs_do_not_write_one_file_of_lines(tmp_path: Path) -> None:
+    path = tmp_path / "road.jsonl"
+    (first,) = open_sinks(RunOptions(jsonl=path), FILE, ROAD_CLASSES)
+    first.write(result(0))
+    with pytest.raises(UsageError, match="another run writes there"):
+        open_sinks(RunOptions(jsonl=path), FILE, ROAD_CLASSES)
+    assert len(path.read_text().splitlines()) == 1
+    first.close()
+    (again,) = open_sinks(RunOptions(jsonl=path), FILE, ROAD_CLASSES)
+    assert path.read_text() == ""
+    again.close()
 
 
 @pytest.fixture
