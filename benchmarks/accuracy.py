@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roadseg.benchmarks.configuration import Configuration
-from roadseg.benchmarks.evaluation.precision_recall import probabilities
 from roadseg.benchmarks.evaluation.scores import Scores
 from roadseg.benchmarks.evaluation.task import DRIVABLE, Reduction, reduce_data, reduce_model
 from roadseg.benchmarks.evaluation.worst_frames import write_worst
@@ -22,6 +21,7 @@ from roadseg.benchmarks.rows import Row
 from roadseg.runtime.classical import is_classical
 from roadseg.runtime.errors import DataError
 from roadseg.runtime.frame import Frame, PixelFormat
+from roadseg.runtime.probabilities import probabilities
 from roadseg.runtime.segmenter import Segmenter
 
 if TYPE_CHECKING:

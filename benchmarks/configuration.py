@@ -84,6 +84,7 @@ def combine(
     """
     from roadseg.runtime.shipped import resolve_model
 
+    shared["pixel_format"] = shared["pixel_format"].upper()
     if shared["pixel_format"] not in FORMATS:
         raise unknown("pixel format", shared["pixel_format"], FORMATS)
     paths = {model: str(resolve_model(model)) for model in models}

@@ -11,6 +11,7 @@ from roadseg.benchmarks.outputs import Outputs
 from roadseg.benchmarks.results import results
 from roadseg.benchmarks.rows import Row
 from roadseg.benchmarks.table import one_line, text_table
+from roadseg.runtime.errors import UsageError
 
 
 def finish(
@@ -19,17 +20,27 @@ def finish(
     """Write reports, print results and gates; return 1 when a gate was missed.
 
     command: that measures the same again, or reads the same rows.
+    Raises UsageError for gates that no row can be held to; the reports are written before.
     """
-    gates = check_limits(rows, limits)
-    if earlier:
-        if warning := other_machines(rows, earlier):
-            print(f"seg-bench: {warning}", file=sys.stderr)
-        gates += compare(rows, earlier, limits)
+    try:
+        gates = _check(rows, earlier, limits)
+    except UsageError:
+        outputs.write(rows, [])  # what was measured is not lost
+        raise
     outputs.write(rows, gates)
     found = results(rows)
     print(one_line(found[0]) if len(found) == 1 else text_table(found))
     _print_next(outputs, command)
     return _print_gates(gates)
+
+
+def _check(rows: Sequence[Row], earlier: Sequence[Row], limits: Limits) -> list[Gate]:
+    gates = check_limits(rows, limits)
+    if earlier:
+        if warning := other_machines(rows, earlier):
+            print(f"seg-bench: {warning}", file=sys.stderr)
+        gates += compare(rows, earlier, limits)
+    return gates
 
 
 def _print_next(outputs: Outputs, command: str) -> None:

@@ -12,7 +12,7 @@ from roadseg.benchmarks.latency import measure_latency
 from roadseg.benchmarks.progress import Progress
 from roadseg.benchmarks.rows import Row
 from roadseg.benchmarks.soak import measure_soak
-from roadseg.benchmarks.workers import open_workers
+from roadseg.benchmarks.workers import WorkerHandle, open_workers
 
 if TYPE_CHECKING:
     from roadseg.benchmarks.cli import BenchOptions
@@ -24,10 +24,12 @@ def measure(
 ) -> list[Row]:
     """Measure all that the options ask for; `about` has machine, versions and options of rows."""
     progress = Progress()
-    # Opened before the engines: a data set that cannot be read should not cost a measurement.
+    # Before anything is measured: data that does not fit should not cost a measurement.
     dataset = _open_data(options) if options.data else None
     try:
         with open_workers(configurations) as workers:
+            if dataset:
+                _check_classes(workers, dataset, _label_map(configurations, options))
             rows = measure_latency(workers, options.n, options.warmup, progress, **about)
             if options.soak:
                 rows += measure_soak(workers, options.soak, progress, **about)
@@ -44,6 +46,23 @@ def _open_data(options: BenchOptions) -> Dataset:
     return open_dataset(options.data, options.split)
 
 
+def _label_map(configurations: Sequence[Configuration], options: BenchOptions) -> tuple[str, ...]:
+    from roadseg.benchmarks.accuracy import choose_label_map
+
+    return choose_label_map([one.path for one in configurations], options.label_map)
+
+
+def _check_classes(
+    workers: Sequence[WorkerHandle], dataset: Dataset, label_map: tuple[str, ...]
+) -> None:
+    """Raise DataError when a model cannot be scored on the data set."""
+    from roadseg.benchmarks.evaluation.task import reduce_data, reduce_model
+
+    scored = reduce_data(dataset.classes, label_map).classes
+    for worker in workers:
+        reduce_model(worker.configuration.model, worker.classes, scored, label_map)
+
+
 def _score(
     configurations: Sequence[Configuration],
     dataset: Dataset,
@@ -51,10 +70,10 @@ def _score(
     progress: Progress,
     about: dict[str, Any],
 ) -> list[Row]:
-    from roadseg.benchmarks.accuracy import AccuracyOptions, choose_label_map, measure_accuracy
+    from roadseg.benchmarks.accuracy import AccuracyOptions, measure_accuracy
 
     how = AccuracyOptions(
-        choose_label_map([one.path for one in configurations], options.label_map),
+        _label_map(configurations, options),
         *(options.detail, options.worst, Path(options.out)),
     )
     if how.label_map != options.label_map:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any
 
 from roadseg.benchmarks.gates import Gate, junit
 from roadseg.benchmarks.results import results, verdict
-from roadseg.benchmarks.rows import SCHEMA, Row, write_rows
-from roadseg.runtime.errors import UsageError
-from roadseg.runtime.files import write_text
+from roadseg.benchmarks.row_checks import SCHEMA
+from roadseg.benchmarks.rows import Row, write_rows
+from roadseg.runtime.files import check_writable, write_text
 
 STANDARD_NAMES = {
     "jsonl": "rows.jsonl",
@@ -52,14 +51,7 @@ class Outputs:
     def check(self) -> None:
         """Raise UsageError for a path that cannot be written, before anything is measured."""
         for path in self.paths:
-            if path.is_dir():
-                raise UsageError(f"cannot write {path}: it is a folder")
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryFile(dir=path.parent):
-                    pass
-            except OSError as error:
-                raise UsageError(f"cannot write {path}: {error.strerror}") from None
+            check_writable(path)
 
     def write(self, rows: Sequence[Row], gates: Sequence[Gate]) -> None:
         """Write the reports."""

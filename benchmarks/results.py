@@ -40,24 +40,30 @@ class Result:
 
 def identity(row: Row) -> tuple[Hashable, ...]:
     """Return what makes two rows the same measurement, whatever the machine."""
-    names = ("threads", "frame_size", "rate", "tta", "label_map")
+    names = ("threads", "frame_size", "rate", "source", "tta", "label_map", "split")
     how = tuple(str(row.options.get(name, "")) for name in names)
     return (row.kind, *row.key, *how, row.options.get("pixel_format", ""))
 
 
 def results(rows: Sequence[Row]) -> list[Result]:
     """Group rows into results, in the rows' order; of repeated measurements the last counts."""
-    accuracy = {row.key: row for row in of_kind(rows, "accuracy")}
+    accuracy = {_network(row): row for row in of_kind(rows, "accuracy")}
     soak = {(row.key, _cpu(row)): row for row in of_kind(rows, "soak")}
     timed = {(identity(row), _cpu(row)): row for row in of_kind(rows, "latency", "pipeline")}
     main = list(timed.values())
-    main += [row for key, row in accuracy.items() if key not in {row.key for row in main}]
+    timed_networks = {_network(row) for row in main}
+    main += [row for network, row in accuracy.items() if network not in timed_networks]
     seen = {(row.key, _cpu(row)) for row in main}
     main += [row for key, row in soak.items() if key not in seen]
     return [
-        Result(label, order, row, accuracy.get(row.key), soak.get((row.key, _cpu(row))))
+        Result(label, order, row, accuracy.get(_network(row)), soak.get((row.key, _cpu(row))))
         for order, (label, row) in enumerate(zip(labels(main), main, strict=True))
     ]
+
+
+def _network(row: Row) -> tuple[Hashable, ...]:
+    """Return what decides a row's accuracy: the configuration, augmented or not."""
+    return (*row.key, str(row.options.get("tta", "")))
 
 
 def labels(rows: Sequence[Row]) -> list[str]:

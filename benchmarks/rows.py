@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from roadseg.benchmarks.row_checks import CHECKS, SCHEMA, check_schema, check_values
 from roadseg.runtime.errors import UsageError
 from roadseg.runtime.files import write_text
-
-SCHEMA = 1
-KINDS = ("latency", "accuracy", "soak", "pipeline")
 
 Key = tuple[str, str, str, int, int]
 
@@ -104,7 +101,7 @@ class Row:
         if self.kind != "pipeline":
             return []
         layout, rate = self.options.get("pixel_format"), self.options.get("rate")
-        return [str(layout)] * bool(layout) + [f"{rate:g} FPS"] * bool(rate)
+        return [*([str(layout)] if layout else []), *([f"{rate:g} FPS"] if rate else [])]
 
     def to_json(self) -> str:
         """Return the row as one line of JSON, the schema first."""
@@ -122,127 +119,12 @@ class Row:
             raise UsageError(f"{where}: not JSON; seg-bench --jsonl writes rows") from None
         if not isinstance(raw, dict) or "schema" not in raw or "kind" not in raw:
             raise UsageError(f"{where}: not a row of seg-bench (it has no schema and kind)")
-        _check_schema(raw["schema"], where)
-        values = {name: raw[name] for name in _CHECKS if raw.get(name) is not None}
-        _check_values(values, where)
+        check_schema(raw["schema"], where)
+        values = {name: raw[name] for name in CHECKS if raw.get(name) is not None}
+        check_values(values, where)
         if "samples_ms" in values:
             values["samples_ms"] = tuple(values["samples_ms"])
         return cls(**values)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _natural(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _numbers(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_number, value.values()))
-
-
-def _samples(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_number, value))
-
-
-def _table(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _sensors(value: Any) -> bool:
-    figures = ("joules_per_frame", "watts", "max_c")
-    return isinstance(value, dict) and all(_number(value.get(name, 0)) for name in figures)
-
-
-def _tables(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_table, value))
-
-
-def _numbers_by_class(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_numbers, value.values()))
-
-
-def _confusion(value: Any) -> bool:
-    """Whether it is {} or a square of counts with a name for each side."""
-    if not isinstance(value, dict):
-        return False
-    names, counts = value.get("classes", []), value.get("counts", [])
-    lists = isinstance(names, list) and isinstance(counts, list) and len(names) == len(counts)
-    return lists and all(_samples(row) and len(row) == len(names) for row in counts)
-
-
-def _curves(value: Any) -> bool:
-    if not isinstance(value, dict):
-        return False
-    lists = all(isinstance(points, list) for points in value.values())
-    return lists and all(
-        _samples(point) and len(point) == 2 for points in value.values() for point in points
-    )
-
-
-def _soak(value: Any) -> bool:
-    if not isinstance(value, dict):
-        return False
-    *figures, samples = value.get("slope_mb_per_1000", 0), value.get("rss_mb", [])
-    pairs = isinstance(samples, list) and all(_samples(one) and len(one) == 2 for one in samples)
-    return pairs and all(map(_number, [*figures, value.get("allocated_kb", 0)]))
-
-
-_Check = tuple[Callable[[Any], bool], str]
-_CHECKS: dict[str, _Check] = {
-    "kind": (lambda value: value in KINDS, f"one of {', '.join(KINDS)}"),
-    **dict.fromkeys(("model", "engine", "precision"), (_text, "text")),
-    **dict.fromkeys(("width", "height", "n", "warmup", "schema"), (_natural, "a whole number")),
-    **dict.fromkeys(
-        ("latency_ms", "stages_ms", "age_ms", "iou", "groups", "interval", "ledger", "cpu"),
-        (_numbers, "numbers by name"),
-    ),
-    "class_scores": (_numbers_by_class, "numbers by name of each class"),
-    "confusion": (_confusion, "classes and a square of counts"),
-    "curves": (_curves, "points by class"),
-    **dict.fromkeys(("parts", "worst"), (_tables, "a list of tables")),
-    **dict.fromkeys(("fps", "memory_mb", "miou", "pixel_accuracy"), (_number, "a number")),
-    "sensors": (_sensors, "the figures of sensors"),
-    "soak": (_soak, "the figures of a soak"),
-    **dict.fromkeys(("machine", "versions", "options"), (_table, "values by name")),
-    "samples_ms": (_samples, "a list of numbers"),
-}
-# What reports take for granted in a row of a kind.
-_NEEDED = {
-    "latency": ("latency_ms", ("p50",)),
-    "pipeline": ("age_ms", ("p50", "p99")),
-    "soak": ("soak", ("slope_mb_per_1000", "rss_mb", "allocated_kb")),
-}
-_REQUIRED = ("kind", "model", "engine", "precision", "width", "height")
-
-
-def _check_schema(schema: Any, where: str) -> None:
-    if not _natural(schema):
-        raise UsageError(f"{where}: schema {schema!r} is not a whole number")
-    if schema > SCHEMA:
-        raise UsageError(
-            f"{where}: schema {schema} is newer than this roadseg knows ({SCHEMA}): "
-            "pip install -U roadseg"
-        )
-
-
-def _check_values(values: dict[str, Any], where: str) -> None:
-    for name in _REQUIRED:
-        if name not in values:
-            raise UsageError(f"{where}: the row has no '{name}'")
-    for name, value in values.items():
-        fits, wanted = _CHECKS[name]
-        if not fits(value):
-            raise UsageError(f"{where}: '{name}' is {str(value)[:40]!r}, not {wanted}")
-    table, names = _NEEDED.get(values["kind"], ("", ()))
-    for name in names:
-        if name not in values.get(table, {}):
-            raise UsageError(f"{where}: a row of kind {values['kind']} has no {table}.{name}")
 
 
 def read_rows(path: str | Path) -> list[Row]:

@@ -10,6 +10,7 @@ import numpy as np
 from roadseg.benchmarks.latency import Progress, with_options
 from roadseg.benchmarks.rows import Row
 from roadseg.benchmarks.workers import WorkerHandle
+from roadseg.runtime.errors import RoadsegError
 
 WARMUP = 20
 
@@ -48,7 +49,12 @@ def soak_row(
 
 
 def slope_per_1000(rss_mb: Sequence[Sequence[float]]) -> float:
-    """Return the least-squares slope of (frame, MB) pairs, in MB per 1000 frames."""
+    """Return the least-squares slope of (frame, MB) pairs, in MB per 1000 frames.
+
+    Raises RoadsegError when there are not two frames to draw it through.
+    """
+    if len({frame for frame, _ in rss_mb}) < 2:
+        raise RoadsegError("too few frames to see memory grow: measure for longer")
     frame, rss = np.asarray(rss_mb, np.float64).T
     frame = frame - frame.mean()
     return float(frame @ (rss - rss.mean()) / (frame @ frame)) * 1000

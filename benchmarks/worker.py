@@ -15,6 +15,7 @@ An error is answered by {"error": its class, "message"}, and ends the worker; so
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -73,6 +74,7 @@ class Worker:
             "frame_size": f"{frame.width}x{frame.height}",
             "sha256": self.sha256,
             "passes": self.passes,
+            "classes": [dataclasses.astuple(info) for info in spec.classes],
         }
 
     def segment(self) -> dict[str, int]:

@@ -13,6 +13,7 @@ from roadseg.benchmarks.configuration import Configuration
 from roadseg.benchmarks.rows import Key
 from roadseg.runtime import errors
 from roadseg.runtime.errors import RoadsegError
+from roadseg.runtime.spec import ClassInfo
 
 
 class WorkerHandle:
@@ -56,6 +57,14 @@ class WorkerHandle:
         about = self.about
         size = (about["width"], about["height"])
         return (self.configuration.model, about["engine"], about["precision"], *size)
+
+    @property
+    def classes(self) -> tuple[ClassInfo, ...]:
+        """The classes of its model, by id."""
+        return tuple(
+            ClassInfo(name, tuple(color), drivable)
+            for name, color, drivable in self.about["classes"]
+        )
 
     def close(self) -> None:
         """End the process and wait for it."""

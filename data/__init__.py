@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from roadseg.data.dataset import Dataset, LabelledImage, Sample
@@ -33,7 +34,7 @@ def _open(uri: str, split: str) -> Dataset:
         return open_synthetic(rest, split)
     if colon and kind in FORMATS:
         return open_format(kind, rest, split)
-    folder = Path(uri).expanduser()
+    folder = Path(os.path.expanduser(uri))  # Path's raises where there is no such user
     if not folder.is_dir():
         known = ", ".join(f"{name}:{what}" for name, (what, _, _) in FORMATS.items())
         raise DataError(

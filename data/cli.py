@@ -23,7 +23,8 @@ from roadseg.data.options import (
     SplitOptions,
     StatsOptions,
 )
-from roadseg.data.repair import plain_folder, repair
+from roadseg.data.plain import plain_folder
+from roadseg.data.repair import repair
 from roadseg.data.show import write_sheet
 from roadseg.data.splits import SPLITS, join_groups, read_splits, split_groups, write_splits
 from roadseg.data.stats import part_shares, statistics, stats_lines
@@ -38,7 +39,7 @@ from roadseg.runtime.options import parse_options
 def _check(options: CheckOptions) -> None:
     dataset = open_dataset(options.data, options.split)
     if options.fix:
-        folder = plain_folder(options.data)
+        folder = plain_folder(options.data, "--fix repairs")
         for line in repair(dataset):
             print(f"fixed: {line}")
         dataset = open_dataset(str(folder), options.split)
@@ -65,7 +66,8 @@ def _show(options: ShowOptions) -> None:
 
 
 def _split(options: SplitOptions) -> None:
-    dataset = open_dataset(str(options.data))
+    dataset = open_dataset(options.data)
+    folder = plain_folder(options.data, "seg-data split divides")
     found = survey(dataset, counter("read", len(dataset.samples)))
     samples = dataset.samples
     if options.by == "image":
@@ -74,8 +76,8 @@ def _split(options: SplitOptions) -> None:
     groups = join_groups([sample.group for sample in samples], pairs)
     joined = [dataclasses.replace(s, group=g) for s, g in zip(samples, groups, strict=True)]
     splits = split_groups(joined, options.ratios, options.seed, found.pixels)
-    names = _names_on_disk(options.data, dataset)
-    write_splits(options.data, {key: [names[n] for n in part] for key, part in splits.items()})
+    names = _names_on_disk(folder, dataset)
+    write_splits(folder, {key: [names[n] for n in part] for key, part in splits.items()})
     _tell_split(dataset, found, splits, len({s.group for s in samples}) - len(set(groups)))
     print(f"next: seg-train --data {options.data} --out runs/first")
 
@@ -85,7 +87,7 @@ def _tell_split(
 ) -> None:
     """Print each split's images, drives, and how far its class shares are from the whole's."""
     group_of = {sample.name: sample.group for sample in dataset.samples}
-    parts = part_shares(dataset, found, splits)
+    parts = part_shares(dataset, found, {key: part for key, part in splits.items() if part})
     for split in SPLITS:
         drives = Counter(group_of[name] for name in splits[split])
         told = ", ".join(f"{drive} ({n})" for drive, n in sorted(drives.items()) if drive)

@@ -9,18 +9,15 @@ from roadseg.runtime.errors import DataError
 from roadseg.runtime.images import is_image, read_image
 
 
-def check_pair(image: Pixels, mask: Pixels, sample: Sample) -> None:
-    """Raise DataError when an image (H, W, 3) and a mask (H, W) differ in size.
+def check_pair(image: Pixels, size: tuple[int, int], sample: Sample) -> None:
+    """Raise DataError when an image (H, W, 3) has another size than its mask: width, height.
 
     Images are read upright, as their EXIF orientation says; a mask of the stored pixels is named.
     """
-    if mask.shape == image.shape[:2]:
+    if size == image.shape[1::-1]:
         return
-    told = (
-        f"{sample.mask}: {mask.shape[1]}x{mask.shape[0]}, but its image is "
-        f"{image.shape[1]}x{image.shape[0]}"
-    )
-    if sample.image.is_file() and mask.shape == stored_pixels(sample).shape[:2]:
+    told = f"{sample.mask}: {size[0]}x{size[1]}, but its image is {image.shape[1]}x{image.shape[0]}"
+    if sample.image.is_file() and size == stored_pixels(sample).shape[1::-1]:
         told += " once turned upright by its EXIF orientation: " + (
             "seg-data check --fix turns the mask"
             if sample.mask and is_image(sample.mask)

@@ -61,7 +61,7 @@ class LabelMap:
         """
         for info in classes:
             if info.name not in self.targets:
-                where = f"{self.path}:{_line(self.path.read_text(), '[map]')}"
+                where = f"{self.path}:{_line(self.path.read_text(encoding='utf-8'), '[map]')}"
                 raise DataError(
                     f"{where}: misses the class '{info.name}' of {self.source}: add "
                     f"\"{info.name}\" = '…', or = [] for a class that says nothing"
@@ -106,7 +106,7 @@ def load_label_map(name: str | Path) -> LabelMap:
     if path.suffix != ".toml" and not path.is_file():
         raise unknown("label map", str(name), [*shipped_label_maps(), "a .toml file"])
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         raw = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
@@ -131,7 +131,7 @@ def _target_classes(raw: dict[str, Any], path: Path) -> tuple[ClassInfo, ...]:
     except (KeyError, TypeError, ValueError, RoadsegError) as error:
         raise DataError(f"{path}: classes: {error}") from None
     if raw["target"] not in CLASS_SETS:
-        line = _line(path.read_text(), "target")
+        line = _line(path.read_text(encoding="utf-8"), "target")
         known = ", ".join(sorted(CLASS_SETS))
         raise DataError(
             f"{path}:{line}: unknown target '{raw['target']}': known are {known}; or give its "

@@ -46,7 +46,7 @@ class LabelledFiles:
         if sample.mask is None:
             raise DataError(f"{sample.image}: has no mask")
         mask = self.read_mask(sample.mask)
-        check_pair(image, mask, sample)
+        check_pair(image, (mask.shape[1], mask.shape[0]), sample)
         return image, mask
 
     def read_mask(self, path: Path) -> Pixels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,14 +57,15 @@ class SplitOptions:
     seed: of the order of drives of one size.
     """
 
-    data: Path
+    data: str
     ratios: tuple[float, ...] = RATIOS
     by: str = "group"
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check values."""
-        if len(self.ratios) != 3 or min(self.ratios) < 0 or self.ratios[0] <= 0:
+        fit = all(0 <= ratio < math.inf for ratio in self.ratios)
+        if len(self.ratios) != 3 or not fit or self.ratios[0] <= 0:
             raise UsageError(f"ratios are three shares such as 7,1.5,1.5, not {self.ratios}")
         if self.seed < 0:
             raise UsageError(f"seed is {self.seed}: it must not be negative")

@@ -19,6 +19,7 @@ Splits are lists of names in splits/train.txt, splits/val.txt, …, as `seg-data
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ from typing import Any
 from roadseg.data.dataset import Dataset, Sample
 from roadseg.data.formats.folders import refuse_twins
 from roadseg.data.labelled_files import LabelledFiles
+from roadseg.data.splits import read_names
 from roadseg.runtime.errors import DataError, RoadsegError
 from roadseg.runtime.images import is_image
 from roadseg.runtime.spec import IGNORE, ClassInfo
@@ -65,13 +67,24 @@ def open_plain(folder: Path, split: str) -> Dataset:
     )
 
 
+def plain_folder(uri: str, what: str) -> Path:
+    """Return the folder of a data set in the plain layout; raises DataError for other layouts.
+
+    what: is done to it in place, for the message.
+    """
+    folder = Path(os.path.expanduser(uri))
+    if not folder.is_dir():
+        raise DataError(f"{uri}: {what} a folder in the plain layout: seg-data convert first")
+    return folder
+
+
 def read_about(path: Path) -> dict[str, Any]:
     """Read a dataset.toml: name, licence, ignore, classes, group and condition (patterns or None).
 
     Raises DataError when it is missing, is not TOML, or says something that cannot be used.
     """
     try:
-        raw = tomllib.loads(path.read_text())
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(
             f"{path.parent}: has no {ABOUT}: write one, or say which format it has, such as "
@@ -89,10 +102,15 @@ def read_about(path: Path) -> dict[str, Any]:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
             raise ValueError(f"class '{twice}' is there twice")
+        if not 1 <= len(classes) <= IGNORE:
+            raise ValueError(f"{len(classes)} classes: a mask of 8 bits takes 1 to {IGNORE}")
+        void = [int(value) for value in (ignore if isinstance(ignore, list) else [ignore])]
+        if not all(0 <= value <= 255 for value in void):
+            raise ValueError(f"ignore is {ignore}: values of masks are 0 to 255")
         return {
             "name": str(raw.get("name", "")),
             "licence": str(raw.get("licence", "")),
-            "ignore": [int(v) for v in ignore] if isinstance(ignore, list) else [int(ignore)],
+            "ignore": void,
             **{
                 key: re.compile(raw[key]) if raw.get(key) else None
                 for key in ("group", "condition")
@@ -135,17 +153,15 @@ def _drive_and_condition(name: str, about: dict[str, Any]) -> tuple[str, str]:
 
 def _found(name: str, pattern: re.Pattern[str]) -> str:
     match = pattern.search(name)
-    return match.group(1 if pattern.groups else 0) if match else ""
+    return (match.group(1 if pattern.groups else 0) or "") if match else ""
 
 
 def _of_split(samples: list[Sample], folder: Path, split: str) -> list[Sample]:
     """Keep the samples that are named in splits/SPLIT.txt."""
     path = folder / "splits" / f"{split}.txt"
-    try:
-        names = path.read_text().split("\n")
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such split: seg-data split {folder}") from None
-    wanted = {name.strip() for name in names if name.strip()}
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such split: seg-data split {folder}")
+    wanted = set(read_names(path))
     missing = wanted - {sample.name for sample in samples}
     if missing:
         raise DataError(f"{path}: '{min(missing)}' is no image in {folder / 'images'}")

@@ -8,7 +8,6 @@ by its EXIF orientation.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -77,13 +76,3 @@ def _fits(dataset: Dataset, mask: Pixels, image: Pixels) -> bool:
         return False
     known = dataset.read.table >= 0 if isinstance(dataset.read, LabelledFiles) else None
     return mask.ndim == 3 or known is None or bool(known[mask].all())
-
-
-def plain_folder(uri: str) -> Path:
-    """Return the folder that may be repaired in place; raises DataError for other layouts."""
-    folder = Path(uri).expanduser()
-    if not folder.is_dir():
-        raise DataError(
-            f"{uri}: --fix repairs a folder in the plain layout: seg-data convert first"
-        )
-    return folder

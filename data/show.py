@@ -9,6 +9,7 @@ import numpy as np
 
 from roadseg.data.dataset import Dataset, Pixels
 from roadseg.runtime.drawing import grid, legend, stack
+from roadseg.runtime.errors import DataError
 from roadseg.runtime.images import write_png
 from roadseg.runtime.overlay import overlay
 from roadseg.runtime.spec import IGNORE
@@ -22,9 +23,11 @@ VOID = (255, 255, 255)
 def write_sheet(dataset: Dataset, path: Path, count: int) -> int:
     """Write images beside their overlays as a PNG, spread over the set; void is white.
 
-    Returns how many are shown; raises DataError when one cannot be read.
+    Returns how many are shown; raises DataError when one cannot be read, or none has a mask.
     """
     labelled = [sample for sample in dataset.samples if sample.mask is not None]
+    if not labelled:
+        raise DataError(f"{dataset.name}: none of its images has labels to show")
     places = np.linspace(0, len(labelled) - 1, min(count, len(labelled))).round().astype(int)
     palette = np.zeros((256, 3), np.uint8)
     palette[: len(dataset.classes)] = [info.color[::-1] for info in dataset.classes]

@@ -130,11 +130,22 @@ def join_groups(groups: Sequence[str], pairs: Iterable[tuple[int, int]]) -> list
     return [root(group) for group in groups]
 
 
+def read_names(path: Path) -> list[str]:
+    """Return the names in a split's list, one a line; raises DataError when it cannot be read."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such split") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from None
+    return [name for line in lines if (name := line.strip())]
+
+
 def read_splits(folder: Path) -> dict[str, list[str]]:
     """Return the names of samples by split, of a folder in the plain layout; {} when not split."""
     paths = {split: folder / "splits" / f"{split}.txt" for split in SPLITS}
     return {
-        split: [name.strip().replace("/", "_") for name in path.read_text().splitlines() if name]
+        split: [name.replace("/", "_") for name in read_names(path)]
         for split, path in paths.items()
         if path.is_file()
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def statistics(uri: str, counter: Callable[[str, int], Callable[[int], None]]) -
 
 def _splits(uri: str) -> dict[str, list[str]]:
     if ":" not in uri or Path(uri).is_dir():
-        return read_splits(Path(uri).expanduser())
+        return read_splits(Path(os.path.expanduser(uri)))
     splits = {}
     for split in SPLITS:
         try:

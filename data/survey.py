@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,7 +44,9 @@ def survey(dataset: Dataset, progress: Callable[[int], None] = lambda done: None
     counts, hashes, sizes = [], [], Counter[tuple[int, int]]()
     for done, sample in enumerate(dataset.samples, 1):
         if sample.mask is None:
-            image, mask = read_image(sample.image), np.zeros(0, np.uint8)
+            bgr = read_image(sample.image)
+            image = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+            mask = np.zeros(0, np.uint8)
         else:
             image, mask = dataset.load(sample)
         counts.append(np.bincount(mask.ravel(), minlength=256))

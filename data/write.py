@@ -23,22 +23,30 @@ from roadseg.runtime.spec import IGNORE
 def write_plain(
     dataset: Dataset, folder: Path, progress: Callable[[int], None] = lambda done: None
 ) -> None:
-    """Write images/DRIVE/…, masks/DRIVE/… and dataset.toml; names and drives stay the same.
+    """Write images/DRIVE/…, masks/DRIVE/… and dataset.toml; drives stay the same.
 
-    Image files are copied byte by byte, masks hold class ids. The folder appears when all of it is
-    there. Raises UsageError when it exists and is not empty, DataError for what cannot be read.
+    So do names that begin with the drive; to others it is added. Image files are copied byte by
+    byte, masks hold class ids. A new folder appears when all of it is there, in an empty one
+    dataset.toml comes last. Raises UsageError when it is not empty, DataError for what cannot be
+    read.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    there = folder.exists()
+    if there and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: is there already; name a folder that is new or empty")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    beside = folder if there else folder.parent
+    beside.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=beside, prefix=f".{folder.name}-"))
     try:
         write_text(part / ABOUT, about(dataset))
         for done, sample in enumerate(dataset.samples, 1):
             _write(dataset, sample, part)
             progress(done)
         part.chmod(0o755)
-        os.replace(part, folder)
+        if not there:
+            os.replace(part, folder)
+        else:  # not replaced: it may be the one that the user's shell is in, or a disk of its own
+            for name in ("images", "masks", ABOUT):
+                os.replace(part / name, folder / name)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -46,10 +54,12 @@ def write_plain(
 def _write(dataset: Dataset, sample: Sample, part: Path) -> None:
     """Write a sample under its drive; open_plain joins drive and file to its name again."""
     image, mask = dataset.load(sample)
-    name = Path(sample.group) / sample.name.removeprefix(f"{sample.group}_")
+    drive = sample.group.replace("/", "_")
+    name = Path(sample.group) / sample.name.removeprefix(f"{drive}_")
     if sample.image.is_file():
-        content = sample.image.read_bytes()
-        write_bytes(part / "images" / name.with_suffix(sample.image.suffix), content)
+        # Not with_suffix: what follows the last point of a name may be a fraction of a second.
+        path = part / "images" / f"{name}{sample.image.suffix}"
+        write_bytes(path, sample.image.read_bytes())
     else:
         bgr = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8)
         write_png(part / "images" / f"{name}.png", bgr, level=3)
@@ -59,16 +69,21 @@ def _write(dataset: Dataset, sample: Sample, part: Path) -> None:
 def about(dataset: Dataset) -> str:
     """Return a data set's dataset.toml."""
     lines = [
-        f"name = {json.dumps(dataset.name)}",
-        f"licence = {json.dumps(dataset.licence)}",
+        f"name = {_quoted(dataset.name)}",
+        f"licence = {_quoted(dataset.licence)}",
         f"ignore = [{IGNORE}]",
     ]
     for info in dataset.classes:
         lines += [
             "",
             "[[classes]]",
-            f"name = {json.dumps(info.name)}",
+            f"name = {_quoted(info.name)}",
             f"color = {list(info.color)}",
         ]
         lines += ["drivable = true"] if info.drivable else []
     return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """Return a text in quotes as TOML reads it: JSON, but without its pairs of surrogates."""
+    return json.dumps(text, ensure_ascii=False)

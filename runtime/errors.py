@@ -14,6 +14,7 @@ RoadsegError            1  the work failed
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterable
 
@@ -77,8 +78,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
 def run_cli(command: str, body: Callable[[], int | None]) -> int:
     """Run a command's body; turn its errors into one line on stderr and an exit code.
 
-    Ctrl-C gives 130, a full disk or a missing permission one line and 1.
+    Ctrl-C gives 130, a full disk or a missing permission one line and 1. What a terminal cannot
+    show (… in ASCII, a file's name that is not UTF-8) is written as an escape.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return body() or 0
     except RoadsegError as error:

@@ -49,8 +49,9 @@ def parse_options(
 ) -> T:
     """Parse argv into the dataclass `kind`; its first docstring line describes the command.
 
-    Fields named in `positional` are taken by place: a tuple takes any number, a field with a
-    default may be left out. Raises UsageError for what cannot be parsed.
+    A field that it inherits may have its line in the class that it comes from. Fields named in
+    `positional` are taken by place: a tuple takes any number, a field with a default may be left
+    out. Raises UsageError for what cannot be parsed.
     """
     if not dataclasses.is_dataclass(kind):
         raise TypeError(f"{kind} is not a dataclass")
@@ -59,17 +60,18 @@ def parse_options(
     hints = typing.get_type_hints(kind)
     names = [entry.name for entry in dataclasses.fields(kind)]
     for entry in dataclasses.fields(kind):
-        _add(parser, entry, hints[entry.name], _help(doc, entry.name), entry.name in positional)
+        _add(parser, entry, hints[entry.name], _help(kind, entry.name), entry.name in positional)
     words = [_as_flag(word, names) for word in (sys.argv[1:] if argv is None else argv)]
     values = vars(parser.parse_intermixed_args(words))
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
-def _help(doc: str, name: str) -> str:
-    match = re.search(rf"^\s*{name}: (.+?)(?=^\s*\w+: |\Z)", doc, re.MULTILINE | re.DOTALL)
-    if not match:
-        raise TypeError(f"the option {name} has no line in its class's docstring")
-    return " ".join(match[1].split()).replace("%", "%%")
+def _help(kind: type[Any], name: str) -> str:
+    for owner in kind.__mro__:
+        doc, how = owner.__doc__ or "", re.MULTILINE | re.DOTALL
+        if match := re.search(rf"^\s*{name}: (.+?)(?=^\s*\w+: |\Z)", doc, how):
+            return " ".join(match[1].split()).replace("%", "%%")
+    raise TypeError(f"the option {name} has no line in its class's docstring")
 
 
 def _as_flag(word: str, names: Sequence[str]) -> str:

@@ -62,20 +62,26 @@ def ring_path(name: str) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         raise UsageError(f"--ring '{name}': a name of letters, digits, _, - and . is needed")
     path = FOLDER / name
-    if path.exists():
-        with path.open("rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                raise UsageError(f"{path} is there and is not a ring: choose another name")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(f"ring '{name}' is written by another run") from None
+    _refuse_taken(path)
     return path
+
+
+def _refuse_taken(path: Path) -> None:
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise UsageError(f"{path} is there and is not a ring: choose another name")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"ring '{path.name}' is written by another run") from None
 
 
 def format_code(frame: Frame) -> bytes:
     """Return a frame's format as V4L2 calls it, four characters."""
-    code = {"BGR": "BGR3", "RGB": "RGB3"}.get(frame.format.value, frame.format.value)
+    known = {"BGR": "BGR3", "RGB": "RGB3", "NV12M": "NV12"}
+    code = known.get(frame.format.value, frame.format.value)
     return code.encode()
 
 
@@ -85,12 +91,15 @@ class RingWriter:
     Each slot has a counter that is odd while the slot is written (a seqlock; Hemminger, Linux 2.5):
     a reader that saw it change reads again. The file appears under its name when its header is
     whole, and a lock on it, which ends with the process, tells others that it is in use.
+
+    Raises UsageError when another run has begun to write the name meanwhile.
     """
 
     def __init__(self, path: Path, classes: int, first: Result, frames: bool) -> None:
+        _refuse_taken(path)
         self.path = path
         self.shape = first.mask.shape
-        self._pixels = first.frame.pixels.shape if frames else (0,)
+        self._pixels = _stacked(first.frame) if frames else (0,)
         mask_end = SLOT.itemsize + _aligned(first.mask.size)
         frame_bytes = int(np.prod(self._pixels))
         slot_bytes = mask_end + _aligned(frame_bytes)
@@ -131,8 +140,8 @@ class RingWriter:
 
     def fits(self, result: Result) -> bool:
         """Return whether a result has the sizes that the ring was made for."""
-        pixels = result.frame.pixels.shape
-        return result.mask.shape == self.shape and self._pixels in ((0,), pixels)
+        same = self._pixels in ((0,), _stacked(result.frame))
+        return result.mask.shape == self.shape and same
 
     def write(self, result: Result) -> None:
         """Write a result into the oldest slot, and then count it."""
@@ -145,19 +154,33 @@ class RingWriter:
         slot["age_ns"] = result.age_ns
         np.copyto(self._masks[number], result.mask)
         if self._frames.size:
-            np.copyto(self._frames[number], result.frame.pixels)
+            self._copy_frame(self._frames[number], result.frame)
         _native.fence()
         slot["lock"] += 1
         _native.fence()
         self._written += 1
         self._header["written"] = self._written
 
+    @staticmethod
+    def _copy_frame(slot: NDArray[np.uint8], frame: Frame) -> None:
+        rows = len(frame.pixels)
+        np.copyto(slot[:rows], frame.pixels)
+        if frame.chroma is not None:
+            np.copyto(slot[rows:], frame.chroma)
+
     def close(self) -> None:
-        """Tell readers that no more comes, and take the name away."""
+        """Tell readers that no more comes, and take the name away while it is this ring's."""
         self._header["closed"] = 1
         with contextlib.suppress(FileNotFoundError):
-            self.path.unlink()
+            if os.path.samestat(self.path.stat(), os.fstat(self._file)):
+                self.path.unlink()
         os.close(self._file)
+
+
+def _stacked(frame: Frame) -> tuple[int, ...]:
+    """Return the shape of a frame's pixels, chroma of its own below them: NV12M is then NV12."""
+    rows, *others = frame.pixels.shape
+    return (rows + (0 if frame.chroma is None else len(frame.chroma)), *others)
 
 
 def _aligned(size: int) -> int:

@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import fields
 from functools import partial
 
 from roadseg.runtime.camera_model import CameraModel
@@ -22,7 +21,7 @@ from roadseg.runtime.run_options import RunOptions
 from roadseg.runtime.segmenter import Segmenter
 from roadseg.runtime.sensors import SensorLog, SensorThread
 from roadseg.runtime.service import Upkeep, listen, supervise
-from roadseg.runtime.sinks import FanOut, SinkOptions, open_sinks
+from roadseg.runtime.sinks import FanOut, open_sinks
 from roadseg.runtime.sources.base import Source, SourceInfo
 from roadseg.runtime.sources.reconnecting import open_reconnecting
 from roadseg.runtime.sources.survival import Survival
@@ -76,9 +75,8 @@ def _segment(
     pipeline = Pipeline(source, segmenter, options.frames, ledger)
     log = SensorLog()
     monitor = Monitor(pipeline, log)
-    chosen = SinkOptions(**{one.name: getattr(options, one.name) for one in fields(SinkOptions)})
     classes = segmenter.engine.spec.classes
-    opened = open_sinks(chosen, source.info, classes, monitor)
+    opened = open_sinks(options, source.info, classes, monitor)
     sinks = FanOut(opened, source.info.live)
     monitor.tallies = sinks.tallies
     sensors, start, stopped = SensorThread(log), time.monotonic(), False

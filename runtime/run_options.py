@@ -35,7 +35,7 @@ class RunOptions:
     record_below: a share of drivable pixels, 0 to 1; less is an event.
     service: run under systemd: tell it how the run is, reload the model at SIGHUP.
     alpha: how much the overlay covers the picture, 0 to 1.
-    post: stages after the network, in this order: smooth, unknown:0.6, area:64, close:64, crf,
+    post: stages after the network, in the order given: smooth, crf, unknown:0.6, area:64, close:64,
         polygon, free; see docs/postprocess.md.
     camera_model: TOML file of the camera's intrinsics and mounting, for --post free in metres.
     frames: stop after so many masks; 0 is no limit.
@@ -82,6 +82,8 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         """Check values."""
+        if self.ring_frames and not self.ring:
+            raise UsageError("--ring-frames needs --ring NAME")
         if not 0 <= self.alpha <= 1:
             raise UsageError(f"alpha is {self.alpha}: it must be 0 to 1")
         if not 0 <= self.record_below <= 1:

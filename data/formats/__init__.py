@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def open_format(kind: str, rest: str, split: str) -> Dataset:
     """Open KIND:PATH?options; raises UsageError for an unknown option or split."""
     path, _, query = rest.partition("?")
     _, open_it, options = FORMATS[kind]
-    where = Path(path).expanduser()
+    where = Path(os.path.expanduser(path))
     if options is None:
         if query:
             raise UsageError(f"{kind}:{rest}: {kind} has no options")

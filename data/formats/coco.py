@@ -48,7 +48,7 @@ class CocoAnnotations:
     def __call__(self, sample: Sample) -> Annotation:
         """Return the shapes of a sample; raises DataError that names the annotation at fault."""
         image = self.images[sample.name]
-        size = int(image["width"]), int(image["height"])
+        size = image["width"], image["height"]
         shapes = []
         for entry in self.entries.get(image["id"], ()):
             try:
@@ -76,18 +76,20 @@ def open_coco(file: Path, split: str, options: CocoOptions) -> Dataset:
             entries[entry["image_id"]].append(entry)
         labels = {c["id"]: c["name"] for c in sorted(raw["categories"], key=lambda c: c["id"])}
         listed = [(str(image["file_name"]), image) for image in raw["images"]]
-        sizes = [(image["id"], image["width"], image["height"]) for _, image in listed]
-    except (KeyError, TypeError) as error:
+        for _, image in listed:
+            image["width"], image["height"] = int(image["width"]), int(image["height"])
+        strangers = set(entries) - {image["id"] for _, image in listed}
+        licence = "; ".join(str(each.get("name", "")) for each in raw.get("licenses") or ())
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{file}: not a COCO file of annotations ({reason(error)})") from None
-    strangers = set(entries) - {number for number, _, _ in sizes}
     if strangers:
-        raise DataError(f"{file}: annotations of an image that is not listed, id {min(strangers)}")
+        one = min(strangers, key=str)
+        raise DataError(f"{file}: annotations of an image that is not listed, id {one}")
     folder = Path(options.images) if options.images else _image_folder(file, listed)
     images = {path_name(path)[0]: image for path, image in listed}
     samples = [_sample(path, folder, file) for path, _ in listed]
     classes, numbers, background = label_classes(labels.values(), options, file)
     reader = PaintedShapes(numbers, background, CocoAnnotations(images, dict(entries), labels))
-    licence = "; ".join(str(each.get("name", "")) for each in raw.get("licenses", []))
     return make_dataset(file.stem, classes, samples, licence, reader, notes=reader.notes)
 
 

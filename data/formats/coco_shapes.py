@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from roadseg.runtime.errors import DataError
 
 SCALE = 5  # the outline is walked at so many steps a pixel
+FARTHEST = 100_000  # pixels from the image's corner: beyond it is a mistake, and a long walk
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class PolygonShape:
                 raise DataError(f"a polygon of {ring.size // 2} points")
             if not np.isfinite(ring).all():
                 raise DataError("a polygon with a point that is no number")
+            if np.abs(ring).max() > FARTHEST:
+                raise DataError(f"a polygon with a point more than {FARTHEST} pixels away")
 
     def raster(self, width: int, height: int) -> NDArray[np.bool_]:
         """Return its pixels, (height, width) bool; what is outside is cut off."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -47,7 +48,9 @@ def open_cvat(where: Path, split: str, options: ShapeOptions) -> Dataset:
     ]
     classes, numbers, background = label_classes(labels, options, where, colors)
     reader = PaintedShapes(numbers, background, CvatImages(images))
-    return make_dataset(where.parent.name, classes, samples, "", reader, notes=reader.notes)
+    return make_dataset(
+        where.resolve().parent.name, classes, samples, "", reader, notes=reader.notes
+    )
 
 
 class CvatImages:
@@ -77,7 +80,7 @@ def _colors(root: Element) -> Iterator[tuple[str, Color]]:
     """Give the labels in the order of the project, with their colours, #rrggbb."""
     for place, label in enumerate(root.findall("meta//labels/label")):
         text = label.findtext("color", "")
-        shade = int(text[1:], 16) if len(text) == 7 else place + 1
+        shade = int(text[1:], 16) if re.fullmatch("#[0-9a-fA-F]{6}", text) else place + 1
         yield label.findtext("name", ""), (shade >> 16, shade >> 8 & 255, shade & 255)
 
 

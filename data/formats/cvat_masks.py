@@ -11,6 +11,7 @@ from roadseg.data.dataset import Dataset, Sample
 from roadseg.data.formats.folders import images_in, make_dataset, path_name
 from roadseg.data.formats.painted import DRIVABLE, class_name
 from roadseg.data.labelled_files import LabelledFiles
+from roadseg.data.splits import read_names
 from roadseg.runtime.errors import DataError, ModelError
 from roadseg.runtime.spec import ClassInfo
 
@@ -26,16 +27,17 @@ def open_cvat_masks(folder: Path, split: str) -> Dataset:
         name, group = path_name(image.relative_to(images))
         samples.append(Sample(name, image, masks.pop(name, None), group))
     if split != "all":
-        wanted = _names(folder / "ImageSets" / "Segmentation" / f"{split}.txt")
+        listed = read_names(folder / "ImageSets" / "Segmentation" / f"{split}.txt")
+        wanted = {path_name(f"{name}.png")[0] for name in listed}
         samples = [sample for sample in samples if sample.name in wanted]
     reader = LabelledFiles(classes, palette="colours")
-    return make_dataset(folder.name, classes, samples, "", reader, masks.values())
+    return make_dataset(folder.resolve().name, classes, samples, "", reader, masks.values())
 
 
 def read_labelmap(path: Path) -> tuple[ClassInfo, ...]:
     """Return the labels in the order of the file; raises DataError that names the line."""
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
     classes: dict[str, ClassInfo] = {}
@@ -53,10 +55,3 @@ def read_labelmap(path: Path) -> tuple[ClassInfo, ...]:
             raise DataError(f"{path}:{number}: '{name}' is there twice")
         classes[name] = info
     return tuple(classes.values())
-
-
-def _names(path: Path) -> set[str]:
-    try:
-        return {path_name(f"{line.strip()}.png")[0] for line in path.read_text().splitlines()}
-    except OSError:
-        raise DataError(f"{path}: there is no such split") from None

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from roadseg.data.dataset import Dataset, LabelledImage, Sample
+from roadseg.data.splits import SPLITS
 from roadseg.runtime.errors import DataError, UsageError, unknown
 from roadseg.runtime.images import is_image
 from roadseg.runtime.spec import ClassInfo
-
-SPLITS = ("train", "val", "test")
 
 
 def split_folders(folder: Path, split: str, known: tuple[str, ...] = SPLITS) -> list[Path]:

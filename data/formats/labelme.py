@@ -53,7 +53,7 @@ def open_labelme(folder: Path, split: str, options: ShapeOptions) -> Dataset:
     classes, numbers, background = label_classes(named, options, folder, void=(IGNORED,))
     numbers["_background_"] = background
     reader = PaintedShapes(numbers, background, read_annotation, read_pixels)
-    return make_dataset(folder.name, classes, samples, "", reader, notes=reader.notes)
+    return make_dataset(folder.resolve().name, classes, samples, "", reader, notes=reader.notes)
 
 
 def read_annotation(sample: Sample) -> Annotation:
@@ -67,7 +67,11 @@ def read_annotation(sample: Sample) -> Annotation:
         except (DataError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{sample.mask}: shape {number}: {reason(error)}") from None
     width, height = raw.get("imageWidth"), raw.get("imageHeight")
-    return Annotation(tuple(shapes), (int(width), int(height)) if width and height else None)
+    try:
+        size = (int(width), int(height)) if width and height else None
+    except (TypeError, ValueError):
+        raise DataError(f"{sample.mask}: imageWidth and imageHeight are no numbers") from None
+    return Annotation(tuple(shapes), size)
 
 
 def read_pixels(sample: Sample) -> Pixels:

@@ -85,12 +85,12 @@ class PaintedShapes:
         annotation = self.annotation(sample)
         bgr = self.image(sample) if self.image else read_image(sample.image)
         width, height = annotation.size or bgr.shape[1::-1]
+        check_pair(bgr, (width, height), sample)
         mask = np.full((height, width), self.background, np.uint8)
         for label, shape in annotation.shapes:
             if label not in self.numbers:
                 raise DataError(f"{sample.mask}: {sample.name}: unknown label '{label}'")
             mask[shape.raster(width, height)] = self.numbers[label]
-        check_pair(bgr, mask, sample)
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), mask
 
     def notes(self, sample: Sample) -> list[str]:

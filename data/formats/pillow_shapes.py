@@ -48,6 +48,8 @@ class DrawnShape:
             raise DataError(f"a shape of an unknown kind, '{self.kind}'")
         if count != wanted if wanted else count < (3 if self.kind == "polygon" else 2):
             raise DataError(f"a {self.kind} of {count} points")
+        if not np.isfinite(self.points).all():
+            raise DataError(f"a {self.kind} with a point that is no number")
 
     def raster(self, width: int, height: int) -> NDArray[np.bool_]:
         """Return its pixels, (height, width) bool; what is outside is cut off."""

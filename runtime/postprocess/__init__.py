@@ -1,6 +1,6 @@
 """Post-processing: stages between the network and the sinks, chosen by seg-run --post.
 
-    logits ─► [smooth] ─► decode ─► [unknown, area, close, crf, polygon, free] ─► mask, findings
+    logits ─► [smooth] ─► decode ─► [crf, unknown, area, close, polygon, free] ─► mask, findings
 
 Each is a file with one class; the ledger has the time of each.
 """
@@ -26,7 +26,7 @@ def open_stages(
     """Make the stages that are asked for, each a NAME or NAME:NUMBER, in their order.
 
     Raises UsageError for a name that is not known, a number that does not fit, a stage that is
-    asked for twice, and a camera model that no stage uses.
+    asked for twice, one whose work crf would undo, and a camera model that no stage uses.
     """
     makers = _makers(classes, camera)
     stages = [_made(word, makers) for word in asked]
@@ -34,6 +34,9 @@ def open_stages(
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"--post: {name} is there twice")
+    for stage in stages[: names.index("crf")] if "crf" in names else ():
+        if not stage.before_decode:
+            raise UsageError(f"--post: crf makes the mask anew: name it before {stage.name}")
     if camera and "free" not in names:
         raise UsageError("--camera-model is for distances: it needs --post free")
     return stages

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from roadseg.runtime.errors import MissingExtra, UsageError
 from roadseg.runtime.postprocess.base import Stage, Work
+from roadseg.runtime.probabilities import probabilities
 from roadseg.runtime.sinks.painter import to_bgr
 
 # The weights and widths that pydensecrf's own example has; after DeepLab (Chen et al., 2015).
@@ -41,7 +40,7 @@ class DenseCrf(Stage):
     def __call__(self, work: Work) -> None:
         """See Stage."""
         height, width = work.mask.shape
-        shares = probabilities(work.logits, width, height)
+        shares = probabilities(work.logits, height, width)
         crf = self._make(width, height, len(shares))
         crf.setUnaryEnergy(-np.log(np.maximum(shares, 1e-5)).reshape(len(shares), -1))
         crf.addPairwiseGaussian(**SMOOTHNESS)
@@ -51,11 +50,3 @@ class DenseCrf(Stage):
         work.mask[:] = refined.argmax(0)
         if work.confidence is not None:
             work.confidence[:] = (255 * refined.max(0)).round()
-
-
-def probabilities(logits: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    """Return the softmax of logits (C, h, w), resized as decode does, as (C, height, width)."""
-    size = (width, height)
-    large = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in logits])
-    large = np.exp(large - large.max(0))
-    return np.asarray(large / large.sum(0), np.float32)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TICK_S = 0.2
 STATUS_S = 5.0
 LOST_S = 3.0  # without a mask: the source counts as lost
+JOIN_S = 2.0  # a recorder whose disk hangs holds its thread; the run does not wait longer for it
 # What the log tells of. Stale frames are in the status: of a camera faster than the engine it
 # would be a line in each interval for ever.
 LOSSES = {"dropped": "dropped by the sensor", "corrupt": "corrupt"}
@@ -86,7 +87,7 @@ class Supervisor:
 
     def __exit__(self, *_: object) -> None:
         self._end.set()
-        self._thread.join()
+        self._thread.join(JOIN_S)
         self.notifier.stopping()
         self.log.flush(all_kinds=True)
         self.notifier.close()

@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
+from roadseg.runtime.files import check_writable
 from roadseg.runtime.monitor import Monitor
+from roadseg.runtime.run_options import RunOptions
 from roadseg.runtime.sinks.base import Pace, Sink
 from roadseg.runtime.sinks.fan_out import FanOut
 from roadseg.runtime.sources.base import SourceInfo
 from roadseg.runtime.spec import ClassInfo
 
-__all__ = ["FanOut", "Pace", "Sink", "SinkOptions", "open_sinks"]
-
-
-@dataclass(frozen=True)
-class SinkOptions:
-    """Which sinks are asked for; see RunOptions of seg-run for each."""
-
-    save: Path | None = None
-    masks: Path | None = None
-    jsonl: Path | None = None
-    sheet: Path | None = None
-    show: bool = False
-    serve: str = ""
-    ring: str = ""
-    ring_frames: bool = False
-    record: Path | None = None
-    record_seconds: float = 10.0
-    record_below: float = 0.0
-    alpha: float = 0.5
+__all__ = ["FanOut", "Pace", "Sink", "open_sinks"]
 
 
 def open_sinks(
-    options: SinkOptions,
+    options: RunOptions,
     info: SourceInfo,
     classes: Sequence[ClassInfo],
     monitor: Monitor | None = None,
@@ -57,7 +39,7 @@ def open_sinks(
 
 
 def _opened(
-    options: SinkOptions, info: SourceInfo, classes: Sequence[ClassInfo], monitor: Monitor | None
+    options: RunOptions, info: SourceInfo, classes: Sequence[ClassInfo], monitor: Monitor | None
 ) -> Iterator[Sink]:
     from roadseg.runtime.sinks.jsonl import JsonlSink
     from roadseg.runtime.sinks.masks import MaskSink
@@ -67,6 +49,8 @@ def _opened(
     from roadseg.runtime.sinks.video import VideoSink
     from roadseg.runtime.sinks.window import WindowSink
 
+    for path in filter(None, (options.save, options.sheet)):
+        check_writable(path)  # they are written at the end of what may be a long run
     shared = Painter(classes, options.alpha)
 
     def painter() -> Painter:
@@ -83,7 +67,7 @@ def _opened(
         yield SheetSink(options.sheet, painter())
     if options.jsonl:
         yield JsonlSink(options.jsonl, classes)
-    if options.ring or options.ring_frames:
+    if options.ring:
         yield RingSink(options.ring, len(classes), options.ring_frames)
     if options.record:
         from roadseg.runtime.sinks.record import RecordSink

@@ -31,14 +31,17 @@ class Copies:
         pixels: whether the frame's pixels are copied too; without, they must not be read.
         """
         self.made += 1
-        mask, free_mask = self._fill("mask", result.mask)
+        frame = result.frame
+        mask, *free = self._fill("mask", result.mask)
+        picture, chroma = np.broadcast_to(np.uint8(0), frame.pixels.shape), None
         if pixels:
-            picture, free_picture = self._fill("pixels", result.frame.pixels)
-        else:
-            picture = np.broadcast_to(np.uint8(0), result.frame.pixels.shape)
-            free_picture = _nothing
-        share = _Share(holders, (free_mask, free_picture))
-        frame = replace(result.frame, pixels=picture, release=share.release)
+            picture, free_picture = self._fill("pixels", frame.pixels)
+            free.append(free_picture)
+        if pixels and frame.chroma is not None:
+            chroma, free_chroma = self._fill("chroma", frame.chroma)
+            free.append(free_chroma)
+        share = _Share(holders, tuple(free))
+        frame = replace(frame, pixels=picture, chroma=chroma, release=share.release)
         return replace(result, frame=frame, mask=mask)
 
     def _fill(self, kind: str, array: NDArray[np.uint8]) -> tuple[Pixels, Callable[[], None]]:
@@ -48,10 +51,6 @@ class Copies:
         copy = buffers.lend()
         np.copyto(copy, array)
         return copy, buffers.returner(copy)
-
-
-def _nothing() -> None:
-    """Give nothing back."""
 
 
 class _Share:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from roadseg.runtime.decode import count_classes
+from roadseg.runtime.errors import UsageError
 from roadseg.runtime.findings import Findings
 from roadseg.runtime.result import Result
 from roadseg.runtime.sinks.base import Sink
@@ -31,7 +34,7 @@ class JsonlSink(Sink):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._classes = tuple(classes)
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        self._file = _open_alone(path)
         self._lines = 0
         self._whole = 0  # bytes of whole lines
 
@@ -86,6 +89,24 @@ class JsonlSink(Sink):
             os.ftruncate(self._file, self._whole)
         os.close(self._file)
         return f"JSON lines {self.path}, {self._lines}"
+
+
+def _open_alone(path: Path) -> int:
+    """Return the descriptor of an emptied file, or of a pipe; raises UsageError for another run's.
+
+    The lock on it ends with the process.
+    """
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder")
+    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            raise UsageError(f"--jsonl {path}: another run writes there") from None
+        os.ftruncate(file, 0)
+    return file
 
 
 def _rounded(metres: float | None) -> float | None:

@@ -56,6 +56,7 @@ class RecordSink(Sink):
         self._was_low = False
         self._events = 0
         self._fault: Exception | None = None
+        self._is_closed = False
 
     def write(self, result: Result) -> None:
         """See Sink."""
@@ -71,10 +72,12 @@ class RecordSink(Sink):
     def trigger(self, reason: str) -> None:
         """Keep the seconds around now; from any thread. What fails is raised by the next write."""
         with self._lock:
+            if self._is_closed or self._fault:
+                return
             try:
                 self._begin(reason)
             except Exception as error:
-                self._fault = self._fault or error
+                self._fault = error
 
     def _is_low(self, result: Result) -> bool:
         if not self._below:
@@ -94,7 +97,7 @@ class RecordSink(Sink):
         write_text(self._event / "event.json", json.dumps(about) + "\n")
         for segment in self._segments.kept:
             _link(segment.path, self._event)
-        _prune(self.folder)
+        _prune(self.folder, self._event)
 
     def _add(self, segment: Segment | None) -> None:
         """Add a finished segment to the event that is under way."""
@@ -107,6 +110,7 @@ class RecordSink(Sink):
     def close(self) -> str:
         """See Sink; the ring is taken away, events stay."""
         with self._lock:
+            self._is_closed = True
             try:
                 self._add(self._segments.finish())
                 shutil.rmtree(self._segments.folder)
@@ -141,9 +145,9 @@ def _keep_what_was_left(ring: Path) -> None:
     left = sorted(ring.iterdir())
     if left:
         killed = datetime.fromtimestamp(left[-1].stat().st_mtime, timezone.utc)
-        ring.rename(ring.with_name(f"{_stamp(killed)}-killed"))
+        event = ring.rename(ring.with_name(f"{_stamp(killed)}-killed"))
         ring.mkdir()
-        _prune(ring.parent)
+        _prune(ring.parent, event)
 
 
 def _link(path: Path, folder: Path) -> None:
@@ -156,8 +160,13 @@ def _link(path: Path, folder: Path) -> None:
             shutil.copyfile(path, part)
 
 
-def _prune(folder: Path) -> None:
+def _prune(folder: Path, newest: Path) -> None:
+    """Take the oldest events away; `newest` stays, whatever the time that it was named by.
+
+    A board without a clock of its own begins in 1970, until the network tells it better.
+    """
     events = sorted(path for path in folder.iterdir() if EVENT.fullmatch(path.name))
-    for path in events[:-MOST_EVENTS]:
+    others = [path for path in events if path != newest]
+    for path in others[: max(0, len(events) - MOST_EVENTS)]:
         with contextlib.suppress(OSError):
             shutil.rmtree(path)

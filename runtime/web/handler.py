@@ -107,7 +107,10 @@ class Handler(BaseHTTPRequestHandler):
         A foreign page can make its own name point to 127.0.0.1 (DNS rebinding); the request has
         that name as its host.
         """
-        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
+        try:
+            host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
+        except ValueError:  # half an IPv6 address
+            host = ""
         return bool(self.server.address.token) or is_loopback(host)
 
     def _has_token(self, asked: str) -> bool:

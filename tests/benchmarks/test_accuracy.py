@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from roadseg.benchmarks import measure
 from roadseg.benchmarks.cli import main
 from roadseg.benchmarks.rows import Row, read_rows
 from roadseg.runtime.images import read_image
@@ -111,6 +112,25 @@ def test_a_label_map_leads_from_the_model_to_the_data(
     mapped.write_text(text + "blue = []\n" + classes(warm))
     assert main([*argv, "--label-map", str(mapped)]) == 2
     assert "says nothing of 'blue'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [([], "its classes are not those of"), (["--label-map", "none"], "unknown label map 'none'")],
+)
+def test_data_that_does_not_fit_costs_no_measurement(
+    model: Path,
+    data: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    message: str,
+) -> None:
+    about = data / "dataset.toml"
+    about.write_text(about.read_text().replace("blue", "grey"))
+    monkeypatch.setattr(measure, "measure_latency", None)
+    assert main([str(model), "--data", str(data), "--split", "all", *words]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_with_a_baseline_all_are_scored_on_the_road(

@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from roadseg.benchmarks.cli import main
+from roadseg.benchmarks.ending import finish
+from roadseg.benchmarks.gates import Limits
+from roadseg.benchmarks.outputs import Outputs
 from roadseg.benchmarks.rows import Row, read_rows, write_rows
+from roadseg.runtime.errors import UsageError
 
 Capture = pytest.CaptureFixture[str]
 
@@ -94,6 +98,26 @@ def test_wrong_use(path: Path, argv: list[str], words: str, capsys: Capture) -> 
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        (["--compare", "OTHER"], "no row of the same model"),
+        (["--max-outside", "5%"], "no row of kind pipeline to hold to it"),
+    ],
+)
+def test_what_was_measured_is_kept_when_a_gate_cannot_be_held(
+    path: Path, rows: list[Row], capsys: Capture, gate: list[str], message: str
+) -> None:
+    other = path.parent / "other.jsonl"
+    write_rows(other, [Row(**{**rows[0].__dict__, "model": "another"})])
+    outputs = Outputs.named(str(path.parent / "out"))
+    limits = Limits(max_outside=0.05 if "--max-outside" in gate else None)
+    earlier = read_rows(other) if "--compare" in gate else []
+    with pytest.raises(UsageError, match=message):
+        finish(rows, earlier, limits, outputs, "seg-bench")
+    assert read_rows(path.parent / "out" / "rows.jsonl") == rows
 
 
 def test_corrupt_rows_write_nothing(path: Path, capsys: Capture) -> None:

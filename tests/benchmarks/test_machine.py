@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from roadseg.benchmarks.machine import machine, versions
 
 
@@ -52,3 +54,17 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
 def test_versions() -> None:
     found = versions()
     assert {"python", "roadseg", "onnxruntime", "numpy", "opencv"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("limit", "cores"),
+    [("350000 100000", 3), ("50000 100000", 1), ("max 100000", 8), ("1600000 100000", 8)],
+)
+def test_cores_that_a_container_may_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, cores: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    path = tmp_path / "sys/fs/cgroup/cpu.max"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{limit}\n")
+    assert machine(tmp_path)["cores"] == cores

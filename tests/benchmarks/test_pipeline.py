@@ -89,6 +89,12 @@ def test_a_short_soak(model: Path, tmp_path: Path, capsys: Capture) -> None:
     assert isinstance(soak.soak["slope_mb_per_hour"], float)
 
 
+def test_a_soak_that_is_too_short_to_say_anything(model: Path, capsys: Capture) -> None:
+    words = ["pipeline", str(model), *SMALL, "--format", "NV12", "--rate", "50"]
+    assert main([*words, "--soak-minutes", "0.0001"]) == 1
+    assert "too few frames to see memory grow" in capsys.readouterr().err
+
+
 def test_a_gate_that_is_missed(model: Path, capsys: Capture) -> None:
     words = ["pipeline", str(model), *SMALL, "--format", "NV12", "--rate", "20"]
     assert main([*words, "--min-fps", "40", "--max-outside", "100%"]) == 1

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from roadseg.benchmarks.results import labels, results, verdict
+import pytest
+
+from roadseg.benchmarks.results import identity, labels, results, verdict
 from roadseg.benchmarks.rows import Row
 from roadseg.benchmarks.table import one_line, table, text_table
 
@@ -76,3 +79,21 @@ def test_one_useful_line(rows: list[Row]) -> None:
     line = one_line(results([rows[0], rows[3]])[0])
     for part in ("mobileunet float32 · onnxruntime · 1024x512", "p50", "FPS", "infer", "72.50 %"):
         assert part in line
+
+
+def scored(row: Row, miou: float = 0.6, **options: object) -> Row:
+    return replace(row, kind="accuracy", miou=miou, options=options)
+
+
+def test_accuracy_with_and_without_augmentation_is_kept_apart(make_row: Make) -> None:
+    plain, flipped = make_row(), make_row(options={"tta": ["flip"]})
+    rows = [plain, flipped, scored(plain, 0.6), scored(plain, 0.7, tta=["flip"])]
+    assert [one.miou for one in results(rows)] == pytest.approx([60, 70])
+
+
+def test_what_makes_two_rows_the_same_measurement(make_row: Make) -> None:
+    row = make_row()
+    assert identity(scored(row, split="val")) == identity(scored(row, 0.1, split="val"))
+    assert identity(scored(row, split="val")) != identity(scored(row, split="test"))
+    first, second = (make_row(options={"source": f"camera:{number}"}) for number in range(2))
+    assert identity(first) != identity(second)

@@ -69,6 +69,17 @@ GOOD = {
         ({"kind": "soak"}, "no soak.slope_mb_per_1000"),
         ({"soak": {"rss_mb": [[1]]}}, "not the figures of a soak"),
         ({"soak": {"slope_mb_per_1000": "flat"}}, "not the figures of a soak"),
+        ({"soak": {"slope_mb_per_1000": 1, "rss_mb": [], "allocated_kb": 1}}, "figures of a soak"),
+        ({"age_ms": {"p50": 3}}, "a row of kind latency has no age_ms.p99"),
+        ({"ledger": {"captured": 3}}, "has no ledger.unexplained"),
+        ({"cpu": {"total_s": 3}}, "has no cpu.outside_share"),
+        ({"confusion": {"counts": []}}, "not classes and a square of counts"),
+        ({"confusion": {"classes": [1], "counts": [[1]]}}, "not classes and a square of counts"),
+        ({"parts": [{"by": "condition", "miou": "good"}]}, "not tables with an miou"),
+        ({"versions": {"numpy": 2}}, "not texts by name"),
+        ({"machine": {"flags": [{}]}}, "not values by name"),
+        ({"options": {"rate": "fast"}}, "rate a number"),
+        ({"options": {"tta": 2}}, "tta a list"),
     ],
 )
 def test_a_wrong_row_is_told_with_its_line(
@@ -116,3 +127,7 @@ def test_failed_writing_leaves_the_older_file(tmp_path: Path, rows: list[Row]) -
         write_rows(path, [*rows, bad])
     assert read_rows(path) == rows
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_pipeline_of_which_nothing_was_told() -> None:
+    assert Row("pipeline", "a", "b", "c", 1, 1).label == "a c · b · 1x1"

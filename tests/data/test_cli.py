@@ -185,6 +185,11 @@ def test_split_writes_lists_that_open(copy: Path, capsys: Told) -> None:
         ),
         (["check", "synthetic:?n=2&size=32x32", "--split", "extra"], "unknown split 'extra'"),
         (["split", "nowhere"], "there is no such data set"),
+        (
+            ["split", "synthetic:?n=2&size=32x32"],
+            "divides a folder in the plain layout",
+        ),
+        (["split", "x", "--ratios", "nan,1,1"], "three shares"),
         (["split", "x", "--ratios", "1,2"], "three shares"),
         (["split", "x", "--by", "hand"], "unknown way to split 'hand'"),
         (["split", "x", "--seed", "-1"], "seed is -1: it must not be negative"),

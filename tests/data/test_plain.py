@@ -10,6 +10,7 @@ import pytest
 
 from roadseg.data import open_dataset
 from roadseg.data.plain import read_about
+from roadseg.data.splits import read_splits
 from roadseg.runtime.errors import DataError
 
 CLASSES = """
@@ -71,6 +72,13 @@ def test_sub_folders_are_drives(tmp_path: Path) -> None:
         (f"colour = 3\n{CLASSES}", "unknown key 'colour'"),
         (f'group = "("\n{CLASSES}', "unterminated|missing"),
         (f'ignore = "none"\n{CLASSES}', "invalid literal"),
+        (f"ignore = [255, 256]\n{CLASSES}", r"ignore is \[255, 256\]: values .* 0 to 255"),
+        (f"ignore = -1\n{CLASSES}", "ignore is -1"),
+        ("classes = []\n", "0 classes: a mask of 8 bits takes 1 to 255"),
+        (
+            "".join(f'[[classes]]\nname = "c{n}"\ncolor = [1, 2, 3]\n' for n in range(256)),
+            "256 classes",
+        ),
     ],
 )
 def test_what_cannot_be_used(tmp_path: Path, about: str, message: str) -> None:
@@ -97,3 +105,27 @@ def test_a_mask_of_16_bits(tmp_path: Path) -> None:
     folder = make(tmp_path, np.zeros((8, 6), np.uint16))
     with pytest.raises(DataError, match="uint16 values; a mask has 8 bits"):
         load(folder)
+
+
+def test_a_group_that_not_every_name_has(tmp_path: Path) -> None:
+    for name in ("d1_000", "drive2_000"):
+        about = f'group = "(?:drive([0-9]+)_)?"\n{CLASSES}'
+        make(tmp_path, np.zeros((8, 6), np.uint8), about, name)
+    assert open_dataset(str(tmp_path)).groups == ("", "2")
+
+
+def test_a_list_of_names_that_is_no_text(tmp_path: Path) -> None:
+    make(tmp_path, np.zeros((8, 6), np.uint8))
+    (tmp_path / "splits").mkdir()
+    path = tmp_path / "splits" / "train.txt"
+    path.write_bytes(b"d1_000\n\xff\xfe")
+    with pytest.raises(DataError, match=f"{path}: cannot be read"):
+        open_dataset(str(tmp_path), "train")
+    with pytest.raises(DataError, match=f"{path}: cannot be read"):
+        read_splits(tmp_path)
+
+
+def test_the_home_of_a_user_who_is_not_here() -> None:
+    for uri in ("~nobody-of-this-name/roads", "camvid:~nobody-of-this-name/roads"):
+        with pytest.raises(DataError, match="there is no such"):
+            open_dataset(uri)

@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from roadseg.data import open_dataset
 from roadseg.data.cli import main
+from roadseg.data.survey import survey
 
 Told = pytest.CaptureFixture[str]
 ABOUT = """name = "mine"
@@ -107,3 +109,19 @@ def test_the_page_in_a_browser(
     assert seen["errors"] == []
     assert (seen["plots"], seen["flat"], seen["cut"]) == (1, 0, [])
     assert seen["wide"] <= 0
+
+
+def test_an_image_without_labels_is_compared_like_one_with_them(tmp_path: Path) -> None:
+    folder = make(tmp_path)
+    with_labels = survey(open_dataset(str(folder))).hashes
+    for mask in (folder / "masks").rglob("*.png"):
+        mask.unlink()
+    np.testing.assert_array_equal(survey(open_dataset(str(folder))).hashes, with_labels)
+
+
+def test_a_sheet_of_images_without_labels(tmp_path: Path, capsys: Told) -> None:
+    folder = make(tmp_path / "set")
+    for mask in (folder / "masks").rglob("*.png"):
+        mask.unlink()
+    assert main(["show", str(folder), "--out", str(tmp_path / "sheet.png")]) == 2
+    assert "none of its images has labels to show" in capsys.readouterr().err

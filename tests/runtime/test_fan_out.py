@@ -184,3 +184,16 @@ def test_a_copy_of_the_mask_alone_knows_the_frames_size() -> None:
     copy = Copies().copy(result(3), holders=1, pixels=False)
     assert (copy.frame.width, copy.frame.height, copy.frame.name) == (96, 64, "000003")
     assert (copy.mask == 3).all()
+
+
+def test_chroma_in_a_buffer_of_its_own_is_copied_too() -> None:
+    luma, chroma = np.full((64, 96), 5, np.uint8), np.full((32, 96), 9, np.uint8)
+    frame = Frame(luma, PixelFormat.NV12M, 0, 0, "", chroma=chroma)
+    given = Result(frame, np.zeros((64, 96), np.uint8), {}, 0)
+    copies = Copies()
+    copy = copies.copy(given, holders=1, pixels=True)
+    luma[:] = chroma[:] = 0  # the camera fills its buffer again
+    assert (copy.frame.pixels == 5).all()
+    assert copy.frame.chroma is not None
+    assert (copy.frame.chroma == 9).all()
+    assert copies.copy(given, holders=1, pixels=False).frame.chroma is None

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +65,29 @@ def test_wrong_use(argv: list[str], words: str) -> None:
         parse(*argv)
 
 
+@dataclass(frozen=True)
+class MoreOptions(Options):
+    """Do more.
+
+    rate: of more.
+    depth: how much more.
+    """
+
+    depth: int = 1
+
+
+def test_what_is_inherited_is_described_where_it_comes_from(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        parse_options("seg-x", MoreOptions, ["--help"], positional=["source"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Do more." in shown
+    assert "where to write" in shown
+    assert "of more. (default: 0.5)" in shown
+    assert "half" not in shown
+
+
 def test_help_shows_text_and_default(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         parse("--help")
@@ -104,3 +130,14 @@ def test_a_default_with_a_percent_sign_is_shown(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         parse_options("seg-x", Many, ["--help"], ["models"])
     assert "(default: 10%)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["runtime", "data", "benchmarks"])
+def test_help_on_a_terminal_that_knows_ascii_alone(command: str) -> None:
+    words = [sys.executable, "-m", f"roadseg.{command}.cli", "--help"]
+    if command == "benchmarks":
+        words[1:] = ["-c", "from roadseg.benchmarks.cli import main; main()", "--help"]
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(words, env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage: " in done.stdout

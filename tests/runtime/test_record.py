@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
 from pathlib import Path
 
 import cv2
@@ -12,12 +13,19 @@ import numpy as np
 import pytest
 
 from roadseg.runtime.cli import main
+from roadseg.runtime.engines import open_engine
 from roadseg.runtime.errors import RoadsegError, UsageError
 from roadseg.runtime.frame import Frame, PixelFormat
+from roadseg.runtime.monitor import Monitor
+from roadseg.runtime.pipeline import Pipeline
 from roadseg.runtime.result import Result
+from roadseg.runtime.segmenter import Segmenter
+from roadseg.runtime.service import Notifier, Request, Supervisor, Upkeep, listen
+from roadseg.runtime.service import supervisor as supervisor_module
 from roadseg.runtime.sinks import record as record_module
 from roadseg.runtime.sinks.painter import Painter
 from roadseg.runtime.sinks.record import RecordSink
+from roadseg.runtime.sources import open_source
 from roadseg.runtime.sources.base import SourceInfo
 from roadseg.runtime.spec import ClassInfo
 
@@ -48,6 +56,18 @@ def frames(folder: Path) -> int:
             total += 1
         capture.release()
     return total
+
+
+def test_as_many_events_as_fit_are_all_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_module, "MOST_EVENTS", 5)
+    for number in range(4):
+        sink = open_sink(tmp_path)
+        sink.write(result(0))
+        sink.trigger(f"event{number}")
+        sink.close()
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 @pytest.mark.parametrize("info", [LIVE, FILE])
@@ -113,6 +133,31 @@ def test_the_oldest_events_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert names[2] == "mine"
 
 
+def test_an_event_of_a_clock_that_is_behind_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_module, "MOST_EVENTS", 2)
+    for year in (2091, 2092):
+        (tmp_path / f"{year}0101T000000.000Z-asked").mkdir()
+    sink = open_sink(tmp_path)
+    for number in range(40):
+        sink.write(result(number))
+        if number == 20:
+            sink.trigger("asked")
+    sink.close()
+    events = sorted(tmp_path.iterdir())
+    assert [event.name[:4] for event in events][1:] == ["2092"]
+    assert frames(events[0]) == 40
+
+
+def test_nothing_is_begun_once_it_has_ended(tmp_path: Path) -> None:
+    sink = open_sink(tmp_path)
+    sink.write(result(0))
+    sink.close()
+    sink.trigger("lost")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_disk_without_links_gets_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_links(*_: object) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
@@ -146,6 +191,7 @@ def test_a_rule_needs_a_class_that_is_drivable(tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["--record-below", "0.2"], "needs --record"),
+        (["--ring-frames"], "--ring-frames needs --ring NAME"),
         (["--record", "r", "--record-below", "2"], "record-below is 2"),
         (["--record", "r", "--record-seconds", "0"], "record-seconds is 0"),
     ],
@@ -155,3 +201,26 @@ def test_wrong_use(
 ) -> None:
     assert main([str(model), "synthetic:", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_run_ends_though_a_recorder_hangs(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervisor waits for it in a thread of its own, as for a disk that does not answer."""
+    monkeypatch.setattr(supervisor_module, "JOIN_S", 0.2)
+    called, answer = threading.Event(), threading.Event()
+
+    class Hanging:
+        def trigger(self, reason: str) -> None:
+            called.set()
+            answer.wait(60)
+
+    engine = open_engine(model, "onnxruntime")
+    with open_source("synthetic:?frames=1&size=96x64") as source:
+        monitor = Monitor(Pipeline(source, Segmenter(engine)))
+        requests = listen(reload=False, record=False)
+        requests.put(Request.RECORD)
+        upkeep = Upkeep(False, requests, lambda: engine)
+        with Supervisor(monitor, upkeep, Hanging(), Notifier({})):  # type: ignore[arg-type]
+            assert called.wait(60)
+    assert not answer.is_set()
+    answer.set()
+    engine.close()

@@ -105,6 +105,40 @@ def test_a_name_that_is_in_use_or_foreign_is_refused(name: str) -> None:
     (FOLDER / name).unlink()
 
 
+def test_two_runs_that_wait_for_their_first_mask(name: str) -> None:
+    first, second = RingSink(name, 11, frames=False), RingSink(name, 11, frames=False)
+    first.write(result(0))
+    with pytest.raises(UsageError, match="is written by another run"):
+        second.write(result(1))
+    second.close()
+    assert view(name)[64] == 1, "the first one's"
+    first.close()
+
+
+def test_a_name_that_is_no_longer_its_own_stays(name: str) -> None:
+    sink = RingSink(name, 11, frames=False)
+    sink.write(result(0))
+    (FOLDER / name).unlink()
+    (FOLDER / name).write_bytes(b"another's")
+    sink.close()
+    assert (FOLDER / name).read_bytes() == b"another's"
+    (FOLDER / name).unlink()
+
+
+def test_a_frame_whose_chroma_lies_apart_is_written_as_nv12(name: str) -> None:
+    luma, chroma = np.full((64, 96), 5, np.uint8), np.full((32, 96), 9, np.uint8)
+    frame = Frame(luma, PixelFormat.NV12M, 0, 0, "", chroma=chroma)
+    sink = RingSink(name, 11, frames=True)
+    sink.write(Result(frame, np.zeros((64, 96), np.uint8), {}, 0))
+    header = view(name)[:128].view(HEADER)[0]
+    assert (header["format"], header["frame_bytes"]) == (b"NV12", 96 * 96)
+    start = 128 + int(header["frame_offset"])
+    pixels = view(name)[start : start + 96 * 96].reshape(96, 96)
+    assert (pixels[:64] == 5).all()
+    assert (pixels[64:] == 9).all()
+    sink.close()
+
+
 def test_the_name_of_a_killed_run_is_taken_over(name: str) -> None:
     (FOLDER / name).write_bytes(b"RSEGRING" + bytes(120))
     sink = RingSink(name, 11, frames=False)

@@ -17,7 +17,8 @@ from roadseg.runtime.errors import DataError, RoadsegError, UsageError
 from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.result import Result
 from roadseg.runtime.road_classes import ROAD_CLASSES
-from roadseg.runtime.sinks import FanOut, SinkOptions, open_sinks
+from roadseg.runtime.run_options import RunOptions
+from roadseg.runtime.sinks import FanOut, open_sinks
 from roadseg.runtime.sources.base import SourceInfo
 
 FILE = SourceInfo("file", 96, 64, 10.0, None, live=False)
@@ -43,7 +44,7 @@ def count_frames(path: Path) -> int:
 
 
 def test_every_sink_writes_what_it_says(tmp_path: Path) -> None:
-    options = SinkOptions(
+    options = RunOptions(
         save=tmp_path / "a" / "road.mp4",
         masks=tmp_path / "masks",
         jsonl=tmp_path / "b" / "road.jsonl",
@@ -71,7 +72,7 @@ def test_every_sink_writes_what_it_says(tmp_path: Path) -> None:
 
 
 def test_the_overlay_has_the_classes_colours(tmp_path: Path) -> None:
-    (sink,) = open_sinks(SinkOptions(sheet=tmp_path / "sheet.png", alpha=1.0), FILE, ROAD_CLASSES)
+    (sink,) = open_sinks(RunOptions(sheet=tmp_path / "sheet.png", alpha=1.0), FILE, ROAD_CLASSES)
     sink.write(result(0))
     sink.close()
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
@@ -88,7 +89,7 @@ def test_other_pixel_formats_are_painted(tmp_path: Path, kind: PixelFormat) -> N
     }[kind]
     plain = result(0)
     frame = Frame(np.full(shape, 128, np.uint8), kind, 0, 0, "000000")
-    (sink,) = open_sinks(SinkOptions(sheet=tmp_path / "sheet.png", alpha=0.0), FILE, ROAD_CLASSES)
+    (sink,) = open_sinks(RunOptions(sheet=tmp_path / "sheet.png", alpha=0.0), FILE, ROAD_CLASSES)
     sink.write(Result(frame, plain.mask, {}, 0))
     sink.close()
     middle = cv2.imread(str(tmp_path / "sheet.png"))[100, 100]
@@ -97,7 +98,7 @@ def test_other_pixel_formats_are_painted(tmp_path: Path, kind: PixelFormat) -> N
 
 
 def test_an_odd_size_loses_one_pixel(tmp_path: Path) -> None:
-    (sink,) = open_sinks(SinkOptions(save=tmp_path / "odd.mp4"), FILE, ROAD_CLASSES)
+    (sink,) = open_sinks(RunOptions(save=tmp_path / "odd.mp4"), FILE, ROAD_CLASSES)
     for number in range(3):
         sink.write(result(number, 97, 65))
     sink.close()
@@ -106,7 +107,7 @@ def test_an_odd_size_loses_one_pixel(tmp_path: Path) -> None:
 
 
 def test_a_live_video_keeps_the_clocks_time(tmp_path: Path) -> None:
-    (sink,) = open_sinks(SinkOptions(save=tmp_path / "live.mp4"), LIVE, ROAD_CLASSES)
+    (sink,) = open_sinks(RunOptions(save=tmp_path / "live.mp4"), LIVE, ROAD_CLASSES)
     for number, at_s in enumerate([5.0, 5.1, 5.11, 5.12, 5.9]):
         sink.write(result(number, at_s=at_s))
     sink.close()
@@ -114,7 +115,7 @@ def test_a_live_video_keeps_the_clocks_time(tmp_path: Path) -> None:
 
 
 def test_a_live_video_leaves_out_the_time_that_the_camera_was_away(tmp_path: Path) -> None:
-    (sink,) = open_sinks(SinkOptions(save=tmp_path / "live.mp4"), LIVE, ROAD_CLASSES)
+    (sink,) = open_sinks(RunOptions(save=tmp_path / "live.mp4"), LIVE, ROAD_CLASSES)
     for number, at_s in enumerate([5.0, 5.1, 65.0, 65.1, 65.3]):
         width, height = (96, 64) if at_s < 60 else (64, 48)  # it came back in another size
         sink.write(result(number, width, height, at_s))
@@ -124,7 +125,7 @@ def test_a_live_video_leaves_out_the_time_that_the_camera_was_away(tmp_path: Pat
 
 
 def test_a_video_has_one_size(tmp_path: Path) -> None:
-    (sink,) = open_sinks(SinkOptions(save=tmp_path / "road.mp4"), FILE, ROAD_CLASSES)
+    (sink,) = open_sinks(RunOptions(save=tmp_path / "road.mp4"), FILE, ROAD_CLASSES)
     sink.write(result(0))
     with pytest.raises(DataError, match=r"frame 000001 is 64x48, those before it 96x64"):
         sink.write(result(1, 64, 48))
@@ -135,7 +136,7 @@ def test_a_video_has_one_size(tmp_path: Path) -> None:
 def test_nothing_written_leaves_no_video_and_keeps_the_old(tmp_path: Path) -> None:
     old = tmp_path / "road.mp4"
     old.write_bytes(b"old")
-    (sink,) = open_sinks(SinkOptions(save=old), FILE, ROAD_CLASSES)
+    (sink,) = open_sinks(RunOptions(save=old), FILE, ROAD_CLASSES)
     assert sink.close() == ""
     assert old.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [old]
@@ -146,6 +147,10 @@ def test_nothing_written_leaves_no_video_and_keeps_the_old(tmp_path: Path) -> No
     [
         ({"save": "road.gif"}, UsageError, r"unknown kind of video '\.gif': known are \.mp4"),
         ({"masks": "taken"}, UsageError, "is a file: --masks needs a folder"),
+        ({"save": "folder.mp4"}, UsageError, r"cannot write .*folder\.mp4: it is a folder"),
+        ({"sheet": "folder.mp4"}, UsageError, r"cannot write .*folder\.mp4: it is a folder"),
+        ({"sheet": "taken/sheet.png"}, UsageError, r"cannot write .*taken is no folder"),
+        ({"jsonl": "folder.mp4"}, UsageError, r"cannot write .*folder\.mp4: it is a folder"),
         ({"show": True}, UsageError, "no display here"),
     ],
 )
@@ -159,9 +164,23 @@ def test_what_cannot_be_opened(
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "taken").write_text("")
+    (tmp_path / "folder.mp4").mkdir()
     paths = {k: tmp_path / v if isinstance(v, str) else v for k, v in options.items()}
     with pytest.raises(error, match=message):
-        open_sinks(SinkOptions(**paths), FILE, ROAD_CLASSES)  # type: ignore[arg-type]
+        open_sinks(RunOptions(**paths), FILE, ROAD_CLASSES)  # type: ignore[arg-type]
+
+
+def test_two_runs_do_not_write_one_file_of_lines(tmp_path: Path) -> None:
+    path = tmp_path / "road.jsonl"
+    (first,) = open_sinks(RunOptions(jsonl=path), FILE, ROAD_CLASSES)
+    first.write(result(0))
+    with pytest.raises(UsageError, match="another run writes there"):
+        open_sinks(RunOptions(jsonl=path), FILE, ROAD_CLASSES)
+    assert len(path.read_text().splitlines()) == 1
+    first.close()
+    (again,) = open_sinks(RunOptions(jsonl=path), FILE, ROAD_CLASSES)
+    assert path.read_text() == ""
+    again.close()
 
 
 @pytest.fixture
@@ -178,7 +197,7 @@ def small_disk() -> Iterator[None]:
 @pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "road.jsonl"
-    (sink,) = open_sinks(SinkOptions(jsonl=path), FILE, ROAD_CLASSES)
+    (sink,) = open_sinks(RunOptions(jsonl=path), FILE, ROAD_CLASSES)
     with pytest.raises(OSError, match="File too large"):
         for number in range(1000):
             sink.write(result(number))
@@ -196,11 +215,11 @@ def test_a_full_disk_leaves_no_half_mask_and_no_half_video(tmp_path: Path) -> No
     frame = Frame(pixels, PixelFormat.BGR, 0, 0, "000000")
     large = Result(frame, noisy, {}, 0)
     masks, video = tmp_path / "masks", tmp_path / "road.mp4"
-    (sink,) = open_sinks(SinkOptions(masks=masks), FILE, ROAD_CLASSES)
+    (sink,) = open_sinks(RunOptions(masks=masks), FILE, ROAD_CLASSES)
     with pytest.raises(OSError, match="File too large"):
         sink.write(large)
     assert list(masks.iterdir()) == []
-    (sink,) = open_sinks(SinkOptions(save=video), FILE, ROAD_CLASSES)
+    (sink,) = open_sinks(RunOptions(save=video), FILE, ROAD_CLASSES)
     for _ in range(20):
         sink.write(large)
     with pytest.raises(RoadsegError, match="disk full"):

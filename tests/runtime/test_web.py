@@ -181,6 +181,7 @@ def test_the_token_leaves_the_address_for_a_cookie(serve: Serve) -> None:
 def test_a_foreign_name_for_this_machine_is_refused(serve: Serve) -> None:
     port = serve().port
     assert Answer(port, "/", Host="evil.example:80").status == 403
+    assert Answer(port, "/", Host="[::1").status == 403
     for name in ("localhost", f"127.0.0.1:{port}", "[::1]:80"):
         assert Answer(port, "/", Host=name).status == 200
 

@@ -10,10 +10,11 @@ import pytest
 from roadseg.benchmarks.evaluation.augmentation import parse_scales
 from roadseg.benchmarks.evaluation.boundary_iou import BoundaryIou
 from roadseg.benchmarks.evaluation.interval import miou_interval
-from roadseg.benchmarks.evaluation.precision_recall import PrecisionRecall, probabilities
+from roadseg.benchmarks.evaluation.precision_recall import PrecisionRecall
 from roadseg.benchmarks.evaluation.worst_frames import WorstFrames
 from roadseg.data import Sample
 from roadseg.runtime.errors import UsageError
+from roadseg.runtime.probabilities import probabilities
 from roadseg.runtime.spec import IGNORE
 
 

@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from roadseg.benchmarks.evaluation.boundary_iou import BoundaryIou, boundary
-from roadseg.benchmarks.evaluation.precision_recall import BINS, PrecisionRecall, probabilities
+from roadseg.benchmarks.evaluation.precision_recall import BINS, PrecisionRecall
 from roadseg.data.confusion import ConfusionMatrix
 from roadseg.runtime.decode import decode
+from roadseg.runtime.probabilities import probabilities
 from roadseg.runtime.spec import IGNORE
 
 CLASSES, FRAMES, HEIGHT, WIDTH = 4, 3, 48, 64

@@ -103,6 +103,18 @@ def test_a_later_shape_covers_an_earlier_one(tmp_path: Path) -> None:
         ([BOX], {"images": []}, "annotations of an image that is not listed, id 5"),
         ([BOX], {"images": 7}, "not a COCO file of annotations"),
         ([BOX], {"annotations": None}, "not a COCO file of annotations"),
+        ([[*BOX, 1e12, 3]], {}, "a point more than 100000 pixels away"),
+        ([BOX], {"licenses": ["CC BY"]}, "not a COCO file of annotations"),
+        (
+            [BOX],
+            {"images": [{"id": 5, "file_name": "a.png", "width": "wide", "height": 3}]},
+            "not a COCO file of annotations",
+        ),
+        (
+            [BOX],
+            {"images": [{"id": 5, "file_name": "monday/a.png", "width": -4, "height": 10**9}]},
+            "-4x1000000000, but its image is 40x30",
+        ),
     ],
 )
 def test_a_wrong_coco_file(
@@ -187,6 +199,7 @@ def test_labelme_with_the_image_inside(tmp_path: Path) -> None:
         ({"label": "a", "points": [[1, 2], [3, 4]]}, "shape 0: a polygon of 2 points"),
         ({"label": "a", "points": [[1, 2]], "shape_type": "star"}, "unknown kind, 'star'"),
         ({"label": "a", "points": [[1, "x"]]}, "shape 0: "),
+        (polygon("a", [*BOX[:6], float("nan"), 3]), "a polygon with a point that is no number"),
         ({"points": [[1, 2]]}, "not a file of labelme ('label' is missing)"),
     ],
 )
@@ -198,6 +211,16 @@ def test_a_wrong_labelme_file(
     out, err = capsys.readouterr()
     assert f"{file}: " in out + err
     assert message in out + err
+
+
+def test_a_labelme_file_with_a_size_that_is_none(tmp_path: Path, capsys: Told) -> None:
+    file = labelme(tmp_path, [polygon("road", BOX)], imageWidth="wide")
+    assert main(["check", f"labelme:{tmp_path}"]) == 1
+    assert f"{file}: imageWidth and imageHeight are no numbers" in capsys.readouterr().out
+
+
+def test_a_coco_file_without_licences(tmp_path: Path) -> None:
+    assert open_dataset(f"coco:{coco(tmp_path, [BOX], licenses=None)}").licence == ""
 
 
 def test_json_that_is_none(tmp_path: Path, capsys: Told) -> None:

@@ -186,3 +186,15 @@ def test_colours_are_those_of_pascal_voc() -> None:
     known = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128), (128, 0, 128)]
     assert [voc_color(number) for number in range(6)] == known
     assert voc_color(20) == (0, 64, 128)
+
+
+def test_a_label_whose_colour_is_none_and_a_file_in_this_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cvat(tmp_path, f'<polygon label="Road" points="{points(BOX)}"/>')
+    file = tmp_path / "annotations.xml"
+    file.write_text(file.read_text().replace("#804080", "#purple"))
+    monkeypatch.chdir(tmp_path)
+    dataset = open_dataset("cvat:annotations.xml")
+    assert dataset.name == tmp_path.name
+    assert {info.name: info.color for info in dataset.classes}["road"] == (0, 0, 1)

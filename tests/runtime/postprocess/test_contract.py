@@ -7,6 +7,7 @@ import json
 import sys
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -134,6 +135,14 @@ def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "pydensecrf", None)
     with pytest.raises(MissingExtra, match=r"pip install 'roadseg\[crf\]'"):
         open_stages(["crf"], ROAD_CLASSES)
+
+
+def test_crf_comes_before_what_changes_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = SimpleNamespace(densecrf=SimpleNamespace(DenseCRF2D=None))
+    monkeypatch.setitem(sys.modules, "pydensecrf", package)  # it is opened, and not run
+    assert len(open_stages(["smooth", "crf", "area"], ROAD_CLASSES)) == 3
+    with pytest.raises(UsageError, match="crf makes the mask anew: name it before area"):
+        open_stages(["smooth", "area", "crf"], ROAD_CLASSES)
 
 
 def test_seg_run_times_stages_and_writes_what_they_find(
