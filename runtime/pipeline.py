@@ -22,6 +22,7 @@ from roadseg.runtime.sources.base import Source
 from roadseg.runtime.sources.buffers import Buffers
 
 AHEAD = 2  # frames read, and results made, ahead of the stage that takes them
+MASKS = AHEAD + 2  # that can be out: waiting, being filled, with the sinks
 KEPT_FAULTS = 16  # a camera that runs for weeks has more; all are counted
 JOIN_S = 3.0  # a camera's read may hang; the process does not wait for it longer than this
 
@@ -42,7 +43,7 @@ class Pipeline:
         live = source.info.live
         self._frames: Handover[Frame] = Handover(1 if live else AHEAD, newest_only=live)
         self._results: Handover[Result] = Handover(AHEAD)
-        self._masks: dict[tuple[int, int], Buffers] = {}
+        self._masks = Buffers((0, 0))
         self._errors: list[BaseException] = []
         self._stop = threading.Event()
         self._stale = 0  # counted by the capture thread
@@ -121,8 +122,10 @@ class Pipeline:
 
     def _infer(self) -> None:
         while (frame := self._frames.get()) is not None:
-            shape = (frame.height, frame.width)
-            mask = self._masks.setdefault(shape, Buffers(shape)).lend()
+            if self._masks.shape != (frame.height, frame.width):
+                ahead = MASKS if self.source.info.live else 0  # each image may have its own size
+                self._masks = Buffers((frame.height, frame.width), ahead)
+            mask = self._masks.lend()
             segmented = self.segmenter(frame, mask)
             age = time.monotonic_ns() - frame.timestamp_ns
             result = Result(frame, mask, segmented.stages_ns, age, segmented.findings)
@@ -140,7 +143,7 @@ class Pipeline:
 
     def _take_back(self, result: Result) -> None:
         result.frame.release()
-        self._masks[result.mask.shape].returner(result.mask)()
+        self._masks.give_back(result.mask)
 
     def _end(self) -> None:
         """Stop the threads and count what was under way."""

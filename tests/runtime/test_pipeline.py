@@ -209,3 +209,21 @@ def test_no_thread_allocates_an_image_per_frame(model: Path) -> None:
     finally:
         tracemalloc.stop()
     assert grown < 640 * 480 / 10
+
+
+def test_slow_sinks_take_no_more_memory_later(model: Path) -> None:
+    """All masks of a camera's pipeline are made with its first frame."""
+    pipeline = make_pipeline("synthetic:?size=640x480&fps=200&live=1&format=yuyv", model)
+    with contextlib.closing(pipeline.results()) as results:
+        next(results)
+        next(results)  # the first is in the ledger, whose samples have their memory now
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            for _ in range(5):
+                time.sleep(0.1)  # masks wait, as many as can
+                next(results)
+            grown = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+    assert grown < 640 * 480 / 4
