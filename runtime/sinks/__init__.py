@@ -21,6 +21,7 @@ class SinkOptions:
     """Which sinks are asked for; see RunOptions of seg-run for each."""
 
     save: Path | None = None
+    save_codec: str = "auto"
     masks: Path | None = None
     jsonl: Path | None = None
     sheet: Path | None = None
@@ -76,7 +77,7 @@ def _opened(
     if options.show:
         yield WindowSink(painter())
     if options.save:
-        yield VideoSink(options.save, info, painter())
+        yield VideoSink(options.save, info, painter(), options.save_codec)
     if options.masks:
         yield MaskSink(options.masks)
     if options.sheet:
