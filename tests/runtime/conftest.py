@@ -7,7 +7,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +21,7 @@ from roadseg.runtime.engines import open_engine
 from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.monitor import Monitor
 from roadseg.runtime.pipeline import Pipeline
+from roadseg.runtime.postprocess import open_stages
 from roadseg.runtime.segmenter import Segmenter
 from roadseg.runtime.sinks import FanOut
 from roadseg.runtime.sinks.web import WebSink
@@ -90,9 +91,12 @@ class StripedCamera(OpenSource):
 class ServedRun:
     """A run with a page, as seg-run makes it, in a thread."""
 
-    def __init__(self, model: Path, source: StripedCamera, address: Address) -> None:
+    def __init__(
+        self, model: Path, source: StripedCamera, address: Address, post: Sequence[str] = ()
+    ) -> None:
         self.source = source
-        self.pipeline = Pipeline(source, Segmenter(open_engine(model, "onnxruntime")))
+        engine = open_engine(model, "onnxruntime")
+        self.pipeline = Pipeline(source, Segmenter(engine, open_stages(post, engine.spec.classes)))
         self.monitor = Monitor(self.pipeline)
         self.sink = WebSink(address, self.monitor, alpha=0.5)
         self.sinks = FanOut([self.sink], live=True)
@@ -123,9 +127,15 @@ def serve(model: Path) -> Iterator[Callable[..., ServedRun]]:
     """Start a run with a page; `token` is asked for, `noise` makes pictures large."""
     runs: list[ServedRun] = []
 
-    def start(token: str = "", width: int = 96, height: int = 64, noise: bool = False) -> ServedRun:
+    def start(
+        token: str = "",
+        width: int = 96,
+        height: int = 64,
+        noise: bool = False,
+        post: Sequence[str] = (),
+    ) -> ServedRun:
         camera = StripedCamera(width, height, noise)
-        runs.append(ServedRun(model, camera, Address("127.0.0.1", 0, token)))
+        runs.append(ServedRun(model, camera, Address("127.0.0.1", 0, token), post))
         return runs[-1]
 
     yield start
