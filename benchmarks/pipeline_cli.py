@@ -29,6 +29,7 @@ class PipelineOptions:
     format: its pixel formats: NV12, YUYV, BGR.
     rate: its frames a second.
     source: a live source instead, such as camera:0; its size, format and rate are its own.
+    post: stages after the network, as of seg-run, such as area:64,polygon; each is timed.
     seconds: that are measured, after two that are not.
     soak_minutes: run a camera that never waits for so long too, and watch memory.
     out: folder for all reports under their standard names.
@@ -53,6 +54,7 @@ class PipelineOptions:
     format: tuple[str, ...] = ("NV12", "YUYV")
     rate: tuple[float, ...] = (30.0, 60.0)
     source: str = ""
+    post: tuple[str, ...] = ()
     seconds: float = 20.0
     soak_minutes: float = 0.0
     out: str = ""
@@ -128,13 +130,14 @@ def _measure(options: PipelineOptions, outputs: Outputs, words: Sequence[str]) -
         for layout in layouts  # each is checked; a camera's format is its own
     ]
     cameras = [
-        Camera.synthetic(options.frame_size, layout, rate)
+        Camera.synthetic(options.frame_size, layout, rate, options.post)
         for layout in layouts
         for rate in options.rate
     ]
-    soaked = Camera.synthetic(options.frame_size, layouts[0], SOAK_RATE)
+    soaked = Camera.synthetic(options.frame_size, layouts[0], SOAK_RATE, options.post)
     if options.source:
-        cameras, soaked = [Camera(options.source)], Camera(options.source)
+        soaked = Camera(options.source, post=options.post)
+        cameras = [soaked]
     outputs.check()
     progress, told = Progress(), about(["pipeline", *words])
     try:

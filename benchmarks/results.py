@@ -40,7 +40,7 @@ class Result:
 
 def identity(row: Row) -> tuple[Hashable, ...]:
     """Return what makes two rows the same measurement, whatever the machine."""
-    names = ("threads", "frame_size", "rate", "tta", "label_map")
+    names = ("threads", "frame_size", "rate", "tta", "label_map", "post")
     how = tuple(str(row.options.get(name, "")) for name in names)
     return (row.kind, *row.key, *how, row.options.get("pixel_format", ""))
 
@@ -84,6 +84,7 @@ def _parts(row: Row) -> tuple[str, ...]:
         size,
         f"threads {threads}" if threads else "",
         f"tta {','.join(map(str, row.options.get('tta', [])))}" if row.options.get("tta") else "",
+        f"post {','.join(post)}" if (post := row.options.get("post")) else "",
         f"frames {frame}" if frame not in ("", size) and row.kind != "accuracy" else "",
         str(row.options.get("pixel_format", "")) if row.kind != "accuracy" else "",
         f"{rate:g} FPS" if (rate := row.options.get("rate")) else "",
