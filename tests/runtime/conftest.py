@@ -143,9 +143,10 @@ def serve(model: Path) -> Iterator[Callable[..., ServedRun]]:
         run.close()
 
 
-def _servers() -> ModuleType:
-    path = Path(__file__).with_name("stream_servers.py")
-    spec = importlib.util.spec_from_file_location("stream_servers", path)
+def _beside(name: str) -> ModuleType:
+    """Load a module of this folder, which is no package."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -157,7 +158,7 @@ def _servers() -> ModuleType:
 def mjpeg_camera() -> Iterator[Any]:
     """A camera over HTTP that shows stripes, 96x64; see stream_servers.MjpegCamera."""
     pytest.importorskip("av", reason="PyAV is not installed")
-    camera = _servers().MjpegCamera(striped()[0])
+    camera = _beside("stream_servers").MjpegCamera(striped()[0])
     yield camera
     camera.stop()
 
@@ -166,7 +167,7 @@ def mjpeg_camera() -> Iterator[Any]:
 def udp_camera() -> Iterator[Any]:
     """A sender of MPEG-TS that shows stripes, 96x64; see stream_servers.UdpCamera."""
     pytest.importorskip("av", reason="PyAV is not installed")
-    camera = _servers().UdpCamera(striped()[0])
+    camera = _beside("stream_servers").UdpCamera(striped()[0])
     yield camera
     camera.stop()
 
@@ -175,7 +176,7 @@ def udp_camera() -> Iterator[Any]:
 def rtsp_cameras() -> Iterator[Callable[[str], Any]]:
     """Make an RTSP camera, 320x176, of codec h264 or mjpeg; see stream_servers.RtspCamera."""
     pytest.importorskip("av", reason="PyAV is not installed")
-    servers = _servers()
+    servers = _beside("stream_servers")
     if missing := servers.rtsp_missing():
         pytest.skip(missing)
     made = []
@@ -216,3 +217,23 @@ def small_disk() -> Iterator[None]:
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
     signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.fixture
+def make_manager() -> Iterator[Callable[[str], Any]]:
+    """Make the end of a notification socket at a path; see service_manager.Manager."""
+    made = []
+
+    def make(path: str) -> Any:
+        made.append(_beside("service_manager").Manager(path))
+        return made[-1]
+
+    yield make
+    for manager in made:
+        manager.close()
+
+
+@pytest.fixture
+def manager(make_manager: Callable[[str], Any], tmp_path: Path) -> Any:
+    """A service manager that listens."""
+    return make_manager(str(tmp_path / "notify"))
