@@ -110,7 +110,8 @@ def _stages(one: Result) -> dict[str, float]:
 
 def _stage_legend(shown: Sequence[Result]) -> str:
     parts, x = [], 14.0
-    for number, name in enumerate(max((list(_stages(one)) for one in shown), key=len)):
+    after = [AFTER] if any(AFTER in _stages(one) for one in shown) else []
+    for number, name in enumerate([*STAGES, *after]):
         parts.append(svg.rect(x, 4, 10, 10, f"s{number}", radius=2))
         parts.append(svg.text(x + 14, 13, name, "tick"))
         x += 26 + 6.2 * len(name)
