@@ -22,18 +22,22 @@ class Camera:
 
     uri: of a live source.
     pixel_format, rate: as asked for; "" and 0.0 where the source decides.
+    post: stages after the network.
     """
 
     uri: str
     pixel_format: str = ""
     rate: float = 0.0
+    post: tuple[str, ...] = ()
 
     @classmethod
-    def synthetic(cls, size: object, pixel_format: str, rate: float) -> Camera:
+    def synthetic(
+        cls, size: object, pixel_format: str, rate: float, post: tuple[str, ...] = ()
+    ) -> Camera:
         """Return a camera of rendered roads, frames made beforehand."""
         layout = pixel_format.lower()
         uri = f"synthetic:?live=1&size={size}&format={layout}&fps={rate:g}"
-        return cls(uri, pixel_format, rate)
+        return cls(uri, pixel_format, rate, post)
 
 
 def measure_pipelines(
@@ -73,7 +77,8 @@ def measure_pipeline_soak(
 
 
 def _ask(worker: WorkerHandle, camera: Camera, seconds: float) -> dict[str, Any]:
-    return worker.ask(pipeline={"uri": camera.uri, "warmup_s": WARMUP_S, "seconds": seconds})
+    asked = {"uri": camera.uri, "post": camera.post, "warmup_s": WARMUP_S, "seconds": seconds}
+    return worker.ask(pipeline=asked)
 
 
 def pipeline_row(
@@ -131,6 +136,7 @@ def _options(
         frame_size=answer["frame_size"],
         rate=camera.rate,
         source=camera.uri,
+        **({"post": list(camera.post)} if camera.post else {}),
         seconds=round(answer["seconds"], 2),
         warmup_s=WARMUP_S,
     )

@@ -25,6 +25,7 @@ class PipelineOptions(SessionOptions):
     format: its pixel formats: NV12, YUYV, BGR.
     rate: its frames a second.
     source: a live source instead, such as camera:0; its size, format and rate are its own.
+    post: stages after the network, as of seg-run, such as area:64,polygon; each is timed.
     seconds: that are measured, after two that are not.
     soak_minutes: run a camera that never waits for so long too, and watch memory.
     min_fps: gate: masks a second.
@@ -39,6 +40,7 @@ class PipelineOptions(SessionOptions):
     format: tuple[str, ...] = ("NV12", "YUYV")
     rate: tuple[float, ...] = (30.0, 60.0)
     source: str = ""
+    post: tuple[str, ...] = ()
     seconds: float = 20.0
     soak_minutes: float = 0.0
     max_outside: Share | None = None
@@ -82,10 +84,14 @@ def _measure(options: PipelineOptions, outputs: Outputs, words: Sequence[str]) -
         for layout in dict.fromkeys(layout.upper() for layout in options.format)
     }
     first, configurations = next(iter(found.items()))
-    cameras = [Camera.synthetic(size, layout, rate) for layout in found for rate in options.rate]
-    soaked = Camera.synthetic(size, first, SOAK_RATE)
+    post = options.post
+    cameras = [
+        Camera.synthetic(size, layout, rate, post) for layout in found for rate in options.rate
+    ]
+    soaked = Camera.synthetic(size, first, SOAK_RATE, post)
     if options.source:
-        cameras, soaked = [Camera(options.source)], Camera(options.source)
+        soaked = Camera(options.source, post=options.post)
+        cameras = [soaked]
     outputs.check()
     progress, told = Progress(), about(["pipeline", *words])
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import tracemalloc
+from collections.abc import Sequence
 from typing import Any
 
 from roadseg.benchmarks.cpu_clock import ClockedEngine, CpuClock
@@ -13,6 +14,7 @@ from roadseg.runtime.engines.base import Engine
 from roadseg.runtime.errors import SourceError, UsageError
 from roadseg.runtime.ledger import Samples
 from roadseg.runtime.pipeline import Pipeline
+from roadseg.runtime.postprocess import open_stages
 from roadseg.runtime.result import Result
 from roadseg.runtime.segmenter import Segmenter
 from roadseg.runtime.sources import open_source
@@ -60,16 +62,20 @@ class Window:
         return True
 
 
-def run_pipeline(engine: Engine, uri: str, warmup_s: float, seconds: float) -> dict[str, Any]:
+def run_pipeline(
+    engine: Engine, uri: str, warmup_s: float, seconds: float, post: Sequence[str] = ()
+) -> dict[str, Any]:
     """Run a live source through an engine; return what a row of kind "pipeline" is made of.
 
+    post: stages after the network, see open_stages.
     Raises UsageError for a source that is not live, SourceError when it ends too early.
     """
     clocked = ClockedEngine(engine)
+    segmenter = Segmenter(clocked, open_stages(post, engine.spec.classes))
     with open_source(uri) as source:
         if not source.info.live:
             raise UsageError(f"{uri} is no camera: add live=1 to synthetic:, or name a live source")
-        pipeline = Pipeline(source, Segmenter(clocked))
+        pipeline = Pipeline(source, segmenter)
         window = Window(clocked, warmup_s, seconds)
         with contextlib.closing(pipeline.results()) as results:
             ended = any(window.note(result) for result in results)

@@ -7,10 +7,11 @@ import math
 from collections.abc import Callable, Sequence
 
 from roadseg.benchmarks.results import REAL_TIME_FPS, Result
+from roadseg.benchmarks.rows import STAGES
 from roadseg.runtime import svg
 from roadseg.runtime.svg import WIDTH, Axis
 
-STAGES = ("preprocess", "infer", "decode")
+AFTER = "after the network"  # all other stages together
 COLORS = 8
 BINS = 46
 RIGHT = WIDTH - 14
@@ -79,7 +80,7 @@ def stage_bars(found: Sequence[Result]) -> str:
     longest = max(max(one.p50 or 0, sum(one.main.stages_ms.values())) for one in shown)
     axis = Axis(0, max(longest, budget if longest > budget / 3 else 0) * 1.12, 14, RIGHT)
     base = 30 + len(shown) * 40
-    body = [_stage_legend(), svg.bottom_axis(axis, base, 24, "ms")]
+    body = [_stage_legend(shown), svg.bottom_axis(axis, base, 24, "ms")]
     for order, one in enumerate(shown):
         top = 30 + order * 40
         body.append(svg.text(14, top + 11, one.label, "label"))
@@ -92,8 +93,7 @@ def stage_bars(found: Sequence[Result]) -> str:
 
 def _stack(one: Result, axis: Axis, top: float) -> list[str]:
     parts, done = [], 0.0
-    for number, stage in enumerate(STAGES):
-        spent = one.main.stages_ms.get(stage, 0.0)
+    for number, (stage, spent) in enumerate(_stages(one).items()):
         left, right = axis(done), axis(done + spent)
         parts.append(svg.rect(left, top, right - left, 16, f"s{number}", f"{stage} {spent:.2f} ms"))
         done += spent
@@ -102,9 +102,16 @@ def _stack(one: Result, axis: Axis, top: float) -> list[str]:
     return parts
 
 
-def _stage_legend() -> str:
+def _stages(one: Result) -> dict[str, float]:
+    spent = {name: one.main.stages_ms.get(name, 0.0) for name in STAGES}
+    after = sum(one.main.stages_ms.values()) - sum(spent.values())
+    return {**spent, AFTER: after} if after > 0 else spent
+
+
+def _stage_legend(shown: Sequence[Result]) -> str:
     parts, x = [], 14.0
-    for number, name in enumerate(STAGES):
+    after = [AFTER] if any(AFTER in _stages(one) for one in shown) else []
+    for number, name in enumerate([*STAGES, *after]):
         parts.append(svg.rect(x, 4, 10, 10, f"s{number}", radius=2))
         parts.append(svg.text(x + 14, 13, name, "tick"))
         x += 26 + 6.2 * len(name)

@@ -40,8 +40,8 @@ class Result:
 
 def identity(row: Row) -> tuple[Hashable, ...]:
     """Return what makes two rows the same measurement, whatever the machine."""
-    names = ("threads", "frame_size", "rate", "source", "tta", "label_map", "split")
-    how = tuple(str(row.options.get(name, "")) for name in names)
+    names = ("threads", "frame_size", "rate", "source", "tta", "label_map", "split", "post")
+    how = tuple(str(row.options.get(name) or "") for name in names)
     return (row.kind, *row.key, *how, row.options.get("pixel_format", ""))
 
 
@@ -90,6 +90,7 @@ def _parts(row: Row) -> tuple[str, ...]:
         size,
         f"threads {threads}" if threads else "",
         f"tta {','.join(map(str, row.options.get('tta', [])))}" if row.options.get("tta") else "",
+        f"post {','.join(post)}" if (post := row.options.get("post")) else "",
         f"frames {frame}" if frame not in ("", size) and row.kind != "accuracy" else "",
         str(row.options.get("pixel_format", "")) if row.kind != "accuracy" else "",
         f"{rate:g} FPS" if (rate := row.options.get("rate")) else "",

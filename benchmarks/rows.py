@@ -13,6 +13,7 @@ from roadseg.benchmarks.row_checks import CHECKS, SCHEMA, check_schema, check_va
 from roadseg.runtime.errors import UsageError
 from roadseg.runtime.files import write_text
 
+STAGES = ("preprocess", "infer", "decode")  # of every frame; those of --post come after them
 Key = tuple[str, str, str, int, int]
 
 
@@ -25,7 +26,7 @@ class Row:
     width, height: of the network's input in pixels.
     n, warmup: how many frames were counted, and how many before them were not.
     latency_ms: frame in to full-size mask out: p50, p90, p99, min, max.
-    stages_ms: the medians of preprocess, infer and decode.
+    stages_ms: the medians of preprocess, infer, decode, and stages after the network.
     age_ms: capture to mask, where there is a camera: p50, p90, p99, p99.9, max.
     fps: frames a second, one after the other: n / (the sum of all latencies); of a camera, masks a
         second of the clock.

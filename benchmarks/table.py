@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from roadseg.benchmarks.results import Result
+from roadseg.benchmarks.rows import STAGES
 
 Cell = Callable[[Result], str]
 
@@ -15,6 +16,12 @@ def _latency(name: str) -> Cell:
 
 def _stage(name: str) -> Cell:
     return lambda one: _format(one.main.stages_ms.get(name), ".2f")
+
+
+def _after(one: Result) -> str:
+    spent = one.main.stages_ms
+    after = [f"{name} {ms:.2f}" for name, ms in spent.items() if name not in STAGES]
+    return ", ".join(after)
 
 
 def _age(name: str) -> Cell:
@@ -48,6 +55,7 @@ COLUMNS: tuple[tuple[str, str, Cell], ...] = (
     ("preprocess", "ms", _stage("preprocess")),
     ("infer", "ms", _stage("infer")),
     ("decode", "ms", _stage("decode")),
+    ("after the network", "ms", _after),
     ("age p50", "ms", _age("p50")),
     ("age p90", "ms", _age("p90")),
     ("age p99", "ms", _age("p99")),

@@ -7,7 +7,7 @@ are read from standard input and answered on standard output, a line of JSON eac
     {"run": N}               → {"total_ns": [N], "stages_ns": {stage: [N]}, "sensors": {…}}
     {"soak": N}              → {"rss_mb": [[frame, MB], …], "allocated_kb", "frame_kb"}
     {"peak": true}           → {"memory_mb"}
-    {"pipeline": {"uri", "warmup_s", "seconds"}} → see run_pipeline
+    {"pipeline": {"uri", "post", "warmup_s", "seconds"}} → see run_pipeline
     {"allocated": URI}       → {"allocated_kb"}
 
 An error is answered by {"error": its class, "message"}, and ends the worker; so does end of input.

@@ -64,6 +64,9 @@ class Device:
     def intervals(self, fourcc: str, width: int, height: int) -> list[tuple[int, int, int, int]]:
         """Return numerator and denominator of the shortest interval, then of the longest."""
 
+    def follow_signal(self) -> bool:
+        """Take the timings of the signal that comes in; whether it is a receiver (HDMI, SDI)."""
+
     def set_format(self, fourcc: str, width: int, height: int) -> Layout: ...
     def set_interval(self, numerator: int, denominator: int) -> tuple[int, int]:
         """Return the interval in use, (0, 0) when the driver has no rates."""

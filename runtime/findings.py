@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from roadseg.runtime.spec import IGNORE, ClassInfo
 
 
 @dataclass(frozen=True)
@@ -41,3 +45,27 @@ class Findings:
 
     polygon: NDArray[np.int32] | None = None
     free: FreeDistance | None = None
+
+    def told(self, classes: Sequence[ClassInfo]) -> dict[str, Any]:
+        """Return what was found, fit for JSON."""
+        found: dict[str, Any] = {}
+        if self.polygon is not None:
+            found["polygon"] = self.polygon.tolist()
+        if (free := self.free) is not None:
+            found["free"] = {
+                "pixels": free.pixels,
+                "metres": _rounded(free.metres),
+                "resolution_m": _rounded(free.resolution_m),
+                "blocked_by": _class_name(free.blocked_by, classes),
+            }
+        return found
+
+
+def _class_name(number: int | None, classes: Sequence[ClassInfo]) -> str | None:
+    if number is None or number == IGNORE:
+        return None if number is None else "unknown"
+    return classes[number].name
+
+
+def _rounded(metres: float | None) -> float | None:
+    return None if metres is None else round(metres, 3)

@@ -26,7 +26,7 @@ class Handover(Generic[T]):
         """Hand over; returns what nobody will get: the item replaced, or this one once closed."""
         with self._changed:
             replaced = None
-            if self._newest_only and len(self._items) >= self._capacity:
+            if self._newest_only and len(self._items) >= self._capacity and not self._closed:
                 replaced = self._items.popleft()
             while len(self._items) >= self._capacity and not self._closed:
                 self._changed.wait()

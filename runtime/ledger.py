@@ -17,7 +17,8 @@ class Samples:
     """Milliseconds: percentiles over the newest KEPT, the maximum over all."""
 
     def __init__(self) -> None:
-        self._ring: NDArray[np.float64] = np.zeros(KEPT)
+        # Written to: of np.zeros the memory would be taken page by page, over minutes.
+        self._ring: NDArray[np.float64] = np.full(KEPT, 0.0)
         self.count = 0
         self.max = 0.0
 

@@ -27,7 +27,10 @@ _COLORS = {
         "#98a4b3",
     ),
 }
-_STAGES = {"light": ("#9db7d8", "#2f74d0", "#149a85"), "dark": ("#51698c", "#5b9bf0", "#2fc2ab")}
+_STAGES = {
+    "light": ("#9db7d8", "#2f74d0", "#149a85", "#c9478f"),
+    "dark": ("#51698c", "#5b9bf0", "#2fc2ab", "#e873b3"),
+}
 
 
 def _variables(mode: str) -> str:

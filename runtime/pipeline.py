@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator
 
 from roadseg.runtime.errors import CorruptFrame
@@ -22,6 +23,7 @@ from roadseg.runtime.sources.base import Source
 from roadseg.runtime.sources.buffers import Buffers
 
 AHEAD = 2  # frames read, and results made, ahead of the stage that takes them
+MASKS = AHEAD + 2  # that can be out: waiting, being filled, with the sinks
 KEPT_FAULTS = 16  # a camera that runs for weeks has more; all are counted
 JOIN_S = 3.0  # a camera's read may hang; the process does not wait for it longer than this
 
@@ -42,7 +44,8 @@ class Pipeline:
         live = source.info.live
         self._frames: Handover[Frame] = Handover(1 if live else AHEAD, newest_only=live)
         self._results: Handover[Result] = Handover(AHEAD)
-        self._masks: dict[tuple[int, int], Buffers] = {}
+        self._masks = Buffers((0, 0))
+        self._under_way: deque[Frame] = deque()  # in the segmenter; who takes it out counts it
         self._errors: list[BaseException] = []
         self._stop = threading.Event()
         self._stale = 0  # counted by the capture thread
@@ -121,9 +124,15 @@ class Pipeline:
 
     def _infer(self) -> None:
         while (frame := self._frames.get()) is not None:
-            shape = (frame.height, frame.width)
-            mask = self._masks.setdefault(shape, Buffers(shape)).lend()
+            if self._masks.shape != (frame.height, frame.width):
+                ahead = MASKS if self.source.info.live else 0  # each image may have its own size
+                self._masks = Buffers((frame.height, frame.width), ahead)
+            mask = self._masks.lend()
+            self._under_way.append(frame)
             segmented = self.segmenter(frame, mask)
+            if not _taken_out(self._under_way):  # the run has ended meanwhile, and counted it
+                frame.release()
+                return
             age = time.monotonic_ns() - frame.timestamp_ns
             result = Result(frame, mask, segmented.stages_ns, age, segmented.findings)
             unseen = self._results.put(result)
@@ -140,7 +149,7 @@ class Pipeline:
 
     def _take_back(self, result: Result) -> None:
         result.frame.release()
-        self._masks[result.mask.shape].returner(result.mask)()
+        self._masks.give_back(result.mask)
 
     def _end(self) -> None:
         """Stop the threads and count what was under way."""
@@ -149,6 +158,13 @@ class Pipeline:
         left: list[Frame | Result] = [*self._frames.drain(), *self._results.drain()]
         for thread in self._threads:
             thread.join(JOIN_S)
-        left += [*self._frames.drain(), *self._results.drain()]
+        left += [*self._frames.drain(), *self._results.drain(), *_taken_out(self._under_way)]
         self.ledger.stale += len(left) + self._stale
         self._stale = 0
+
+
+def _taken_out(frames: deque[Frame]) -> list[Frame]:
+    try:
+        return [frames.pop()]  # atomic: one of two threads gets it
+    except IndexError:
+        return []

@@ -22,6 +22,8 @@ class RunOptions:
     size: of the network's input; by default the model's own.
     threads: of the engine; 0 leaves it to the engine.
     save: write the overlay as a video (.mp4, .mkv, .avi).
+    save_codec: of that video, by FFmpeg's name, such as libx264 or mpeg4; auto: H.264 by the
+        hardware where it encodes, else mpeg4 (see docs/video.md).
     masks: write masks as PNG files of class ids to this folder.
     jsonl: write a line of JSON for each frame.
     sheet: write a contact sheet (PNG) of overlays.
@@ -56,6 +58,7 @@ class RunOptions:
     size: Size | None = None
     threads: int = 0
     save: Path | None = None
+    save_codec: str = "auto"
     masks: Path | None = None
     jsonl: Path | None = None
     sheet: Path | None = None
@@ -92,6 +95,8 @@ class RunOptions:
             raise UsageError(f"record-seconds is {self.record_seconds:g}: it must be 1 to 3600")
         if self.record_below and self.record is None:
             raise UsageError("--record-below needs --record FOLDER")
+        if self.save_codec != "auto" and self.save is None:
+            raise UsageError("--save-codec needs --save FILE")
         if self.frames < 0:
             raise UsageError(f"frames is {self.frames}: it must be 0 (no limit) or more")
         for name, none in (("deadline_ms", "none"), ("start_timeout", "without end")):

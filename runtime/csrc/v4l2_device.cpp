@@ -163,6 +163,18 @@ std::vector<Intervals> Device::intervals(const std::string& fourcc, uint32_t wid
   return found;
 }
 
+bool Device::follow_signal() {
+  v4l2_event_subscription changes{};
+  changes.type = V4L2_EVENT_SOURCE_CHANGE;
+  file()->attempt(VIDIOC_SUBSCRIBE_EVENT, &changes);  // first, so that no change is missed
+  v4l2_dv_timings timings{};
+  const int code = file()->attempt(VIDIOC_QUERY_DV_TIMINGS, &timings);
+  if (code == ENOTTY || code == ENODATA || code == EINVAL) return false;
+  if (code) fail("VIDIOC_QUERY_DV_TIMINGS", code);
+  file()->call("VIDIOC_S_DV_TIMINGS", VIDIOC_S_DV_TIMINGS, &timings);
+  return true;
+}
+
 Layout Device::set_format(const std::string& fourcc, uint32_t width, uint32_t height) {
   v4l2_format format{};
   format.type = buffer_type();

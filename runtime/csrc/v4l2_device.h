@@ -79,6 +79,10 @@ class Device {
   std::vector<Intervals> intervals(const std::string& fourcc, uint32_t width,
                                    uint32_t height) const;
 
+  // Sets a receiver (HDMI, SDI) to the timings of the signal that comes in, and has its stream told
+  // of changes. Returns whether it is a receiver; one without a signal that it can take throws
+  // ENOLINK, ENOLCK or ERANGE.
+  bool follow_signal();
   // The driver answers with the nearest that it has.
   Layout set_format(const std::string& fourcc, uint32_t width, uint32_t height);
   // Returns the interval in use, 0/0 when the driver has no rates.

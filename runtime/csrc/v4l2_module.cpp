@@ -102,6 +102,7 @@ void bind_device(nb::module_& m) {
       .def("formats", &Device::formats, Unlocked())
       .def("sizes", &Device::sizes, "fourcc"_a, Unlocked())
       .def("intervals", &Device::intervals, "fourcc"_a, "width"_a, "height"_a, Unlocked())
+      .def("follow_signal", &Device::follow_signal, Unlocked())
       .def("set_format", &Device::set_format, "fourcc"_a, "width"_a, "height"_a, Unlocked())
       .def("set_interval", &Device::set_interval, "numerator"_a, "denominator"_a, Unlocked())
       .def("controls", &Device::controls, Unlocked())

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <mutex>
 
 namespace roadseg::v4l2 {
@@ -17,6 +18,9 @@ namespace roadseg::v4l2 {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// Of a pixel clock, in Hz: what receivers measure wavers.
+constexpr int64_t CLOCK_TOLERANCE = 250000;
 
 int milliseconds_until(Clock::time_point end) {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
@@ -178,11 +182,34 @@ Wait Stream::next(int timeout_ms, Filled& filled) {
 
 // Filled: there is something to dequeue, if only an error.
 Wait Stream::wait(int timeout_ms) {
-  pollfd events[] = {{file_->number(), POLLIN, 0}, {wake_, POLLIN, 0}};
+  pollfd events[] = {{file_->number(), POLLIN | POLLPRI, 0}, {wake_, POLLIN, 0}};
   const int count = ::poll(events, 2, timeout_ms);
   if (count < 0) return errno == EINTR ? Wait::Interrupted : (fail("poll", errno), Wait::Closed);
   if (events[1].revents) return Wait::Closed;
+  if (events[0].revents & POLLPRI) take_events();
   return count ? Wait::Filled : Wait::TimedOut;
+}
+
+void Stream::take_events() {
+  v4l2_event event{};
+  while (!file_->attempt(VIDIOC_DQEVENT, &event)) {
+    const bool told = event.type == V4L2_EVENT_SOURCE_CHANGE &&
+                      (event.u.src_change.changes & V4L2_EVENT_SRC_CH_RESOLUTION);
+    if (told && !has_same_signal()) fail("V4L2_EVENT_SOURCE_CHANGE", ESTALE);
+  }
+}
+
+// Drivers tell of a signal that was lost and found too, and of the one that was there at first.
+bool Stream::has_same_signal() const {
+  v4l2_dv_timings now{}, used{};
+  if (file_->attempt(VIDIOC_QUERY_DV_TIMINGS, &now)) return false;
+  if (file_->attempt(VIDIOC_G_DV_TIMINGS, &used)) return false;
+  const auto clock = [](const v4l2_dv_timings& one) {
+    return static_cast<int64_t>(one.bt.pixelclock);
+  };
+  return now.bt.width == used.bt.width && now.bt.height == used.bt.height &&
+         now.bt.interlaced == used.bt.interlaced &&
+         std::abs(clock(now) - clock(used)) <= CLOCK_TOLERANCE;
 }
 
 bool Stream::dequeue(Filled& filled) {

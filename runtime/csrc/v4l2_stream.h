@@ -50,6 +50,8 @@ class Stream {
                                                     const std::vector<size_t>& sizes);
 
   void start();
+  // Throws ESTALE when the signal that comes in got another size (V4L2_EVENT_SOURCE_CHANGE): the
+  // buffers no longer fit it, the device is to be opened again.
   Wait next(int timeout_ms, Filled& filled);
   // Nothing happens when the loan is over: given back before, or closed.
   void give_back(uint32_t index, uint64_t loan);
@@ -77,6 +79,8 @@ class Stream {
   struct Request;  // a v4l2_buffer with its planes
 
   Wait wait(int timeout_ms);
+  void take_events();
+  bool has_same_signal() const;
   bool dequeue(Filled& filled);
   int queue(uint32_t index);
   void queue_waiting();

@@ -60,7 +60,7 @@ def _opened(
     if options.show:
         yield WindowSink(painter())
     if options.save:
-        yield VideoSink(options.save, info, painter())
+        yield VideoSink(options.save, info, painter(), options.save_codec)
     if options.masks:
         yield MaskSink(options.masks)
     if options.sheet:

@@ -12,10 +12,9 @@ from typing import Any
 
 from roadseg.runtime.decode import count_classes
 from roadseg.runtime.errors import UsageError
-from roadseg.runtime.findings import Findings
 from roadseg.runtime.result import Result
 from roadseg.runtime.sinks.base import Sink
-from roadseg.runtime.spec import IGNORE, ClassInfo
+from roadseg.runtime.spec import ClassInfo
 
 
 class JsonlSink(Sink):
@@ -62,26 +61,8 @@ class JsonlSink(Sink):
             "drivable": round(sum(shares[i.name] for i in self._classes if i.drivable), 5),
             "shares": shares,
             "unknown": round(1 - int(counts.sum()) / result.mask.size, 5),
-            **self._found(result.findings),
+            **result.findings.told(self._classes),
         }
-
-    def _found(self, findings: Findings) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        if findings.polygon is not None:
-            found["polygon"] = findings.polygon.tolist()
-        if (free := findings.free) is not None:
-            found["free"] = {
-                "pixels": free.pixels,
-                "metres": _rounded(free.metres),
-                "resolution_m": _rounded(free.resolution_m),
-                "blocked_by": self._class_name(free.blocked_by),
-            }
-        return found
-
-    def _class_name(self, number: int | None) -> str | None:
-        if number is None or number == IGNORE:
-            return None if number is None else "unknown"
-        return self._classes[number].name
 
     def close(self) -> str:
         """See Sink; a line that was cut by a full disk is taken away."""
@@ -107,7 +88,3 @@ def _open_alone(path: Path) -> int:
             raise UsageError(f"--jsonl {path}: another run writes there") from None
         os.ftruncate(file, 0)
     return file
-
-
-def _rounded(metres: float | None) -> float | None:
-    return None if metres is None else round(metres, 3)

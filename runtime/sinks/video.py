@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -15,35 +16,41 @@ from roadseg.runtime.errors import DataError, RoadsegError, UsageError
 from roadseg.runtime.files import atomic_path
 from roadseg.runtime.result import Result
 from roadseg.runtime.sinks.base import Sink
+from roadseg.runtime.sinks.encoder import PLAIN, Encoder, choose_codec, open_encoder
 from roadseg.runtime.sinks.painter import Painter
 from roadseg.runtime.sources.base import SourceInfo
 
-CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 STILLS_FPS = 2.0  # of a video made of single images
 CAMERA_FPS = 30.0  # where a camera does not tell its rate
 LONGEST_GAP_S = 1.0  # that is filled; longer, and the camera was away
+PROBED_SIZE = (640, 480)  # where the source does not know its own
 
 
 class VideoSink(Sink):
-    """Writes MPEG-4 beside the file's name and renames it at the end.
+    """Writes a video beside the file's name and renames it at the end.
 
     A live source's frames come unevenly: they are repeated or left out so that the video keeps
     the clock's time. Time that it was away is left out, and frames that come back in another size
     are scaled.
+
+    codec: by FFmpeg's name, "auto" for the hardware's where it has one; "" for OpenCV's own.
     """
 
     name = "video"
 
-    def __init__(self, path: Path, info: SourceInfo, painter: Painter) -> None:
-        if path.suffix.lower() not in CODECS:
-            known = ", ".join(CODECS)
+    def __init__(self, path: Path, info: SourceInfo, painter: Painter, codec: str = "") -> None:
+        suffix = path.suffix.lower()
+        if suffix not in PLAIN:
+            known = ", ".join(PLAIN)
             raise UsageError(f"{path}: unknown kind of video '{path.suffix}': known are {known}")
+        size = _even((info.width, info.height)) if info.width else PROBED_SIZE
+        self.codec = choose_codec(codec, suffix, size) if codec else PLAIN[suffix][0]
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         self.path, self._live, self._painter = path, info.live, painter
         self._fps = info.fps or (CAMERA_FPS if info.live else STILLS_FPS)
         self._files = ExitStack()
         self._part = self._files.enter_context(atomic_path(path))
-        self._writer: cv2.VideoWriter | None = None
+        self._encoder: Encoder | None = None
         self._size = (0, 0)
         self._start_ns = 0
         self._written = 0
@@ -52,9 +59,9 @@ class VideoSink(Sink):
         """See Sink."""
         picture = self._painter.paint(result)
         height, width = picture.shape[:2]
-        if self._writer is None:
+        if self._encoder is None:
             self._start_ns = result.frame.timestamp_ns
-            self._writer = self._open((width, height))
+            self._encoder = self._open((width, height))
         if (width, height) != self._size and self._live:
             picture = cast("NDArray[np.uint8]", cv2.resize(picture, self._size))
         elif (width, height) != self._size:
@@ -64,17 +71,14 @@ class VideoSink(Sink):
                 f"{self._size[0]}x{self._size[1]}: a video has one size; use --masks or --sheet"
             )
         for _ in range(self._due(result)):
-            self._writer.write(self._even(picture))
+            with self._naming_itself():
+                self._encoder.write(_cut(picture))
             self._written += 1
 
-    def _open(self, size: tuple[int, int]) -> cv2.VideoWriter:
+    def _open(self, size: tuple[int, int]) -> Encoder:
         self._size = size
-        even = (size[0] & ~1, size[1] & ~1)
-        code = cv2.VideoWriter.fourcc(*CODECS[self.path.suffix.lower()])
-        writer = cv2.VideoWriter(str(self._part), cv2.CAP_FFMPEG, code, self._fps, even)
-        if not writer.isOpened():
-            raise RoadsegError(f"{self.path}: cannot be written (folder not writable, disk full?)")
-        return writer
+        with self._naming_itself():
+            return open_encoder(self._part, self.codec, self._fps, _even(size))
 
     def _due(self, result: Result) -> int:
         if not self._live:
@@ -86,27 +90,28 @@ class VideoSink(Sink):
         self._start_ns += round((due - 1) / self._fps * 1e9)
         return 1
 
-    @staticmethod
-    def _even(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Cut an odd side by a pixel: the codec's colour planes have half the size."""
-        height, width = picture.shape[:2]
-        if not (height | width) & 1:
-            return picture
-        return np.ascontiguousarray(picture[: height & ~1, : width & ~1])
-
     def close(self) -> str:
         """See Sink; raises RoadsegError when the file did not become whole."""
-        if self._writer is not None:
-            self._writer.release()
+        if self._encoder is not None:
+            with self._naming_itself():
+                self._encoder.close()
         if not self._written:
             self._part.unlink(missing_ok=True)
             return ""
         self._check()
         self._files.close()
-        return f"video {self.path}, {self._written} frames"
+        return f"video {self.path}, {self._written} frames, {self.codec}"
+
+    @contextmanager
+    def _naming_itself(self) -> Iterator[None]:
+        try:
+            yield
+        except RoadsegError as error:
+            self._part.unlink(missing_ok=True)
+            raise type(error)(f"{self.path}: {error}") from None
 
     def _check(self) -> None:
-        """Count what was written: the writer itself does not tell of a full disk."""
+        """Count what was written: OpenCV's writer does not tell of a full disk."""
         reader = cv2.VideoCapture(str(self._part), cv2.CAP_FFMPEG)
         count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
         reader.release()
@@ -115,3 +120,15 @@ class VideoSink(Sink):
             raise RoadsegError(
                 f"{self.path}: {count} of {self._written} frames could be written (disk full?)"
             )
+
+
+def _even(size: tuple[int, int]) -> tuple[int, int]:
+    return size[0] & ~1, size[1] & ~1
+
+
+def _cut(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cut an odd side by a pixel: the codec's colour planes have half the size."""
+    height, width = picture.shape[:2]
+    if not (height | width) & 1:
+        return picture
+    return np.ascontiguousarray(picture[: height & ~1, : width & ~1])

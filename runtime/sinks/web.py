@@ -15,7 +15,7 @@ class WebSink(Sink):
     pace = Pace.SPARE
 
     def __init__(self, address: Address, monitor: Monitor, alpha: float) -> None:
-        self._live = LivePicture()
+        self._live = LivePicture(monitor.pipeline.segmenter.engine.spec.classes)
         self.server = WebServer(address, monitor, self._live, alpha)
         self.server.start()
         print(f"the page is at {self.server.url}", flush=True)

@@ -87,6 +87,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         told = {
             "X-Mask-At": str(picture.mask_at),
+            "X-Findings-At": str(picture.findings_at),
             "X-Sequence": str(picture.sequence),
             "X-Age-Ms": f"{picture.age_ms:.1f}",
         }

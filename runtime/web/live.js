@@ -1,5 +1,6 @@
 // The live page: asks for the next picture when it has the last, and for the numbers once a second.
 
+import { drawFindings, freeWords } from "./findings.js";
 import { colored } from "./mask.js";
 import { drawNumbers, drawAbout } from "./numbers.js";
 
@@ -11,7 +12,7 @@ const canvas = get("canvas");
 let classes = []; // {name, color, shown}
 let opacity = 0.5;
 let paused = false;
-let last = null; // {frame: ImageBitmap, png: Uint8Array, sequence}
+let last = null; // {frame: ImageBitmap, png: Uint8Array, found, sequence}
 
 function notice(words) {
   get("notice").textContent = words;
@@ -28,23 +29,25 @@ async function nextPicture() {
   const response = await ask(`frame?viewer=${viewer}`);
   if (response.status === 204) return null;
   const bytes = new Uint8Array(await response.arrayBuffer());
-  const maskAt = Number(response.headers.get("X-Mask-At"));
+  const place = (name) => Number(response.headers.get(name));
+  const [maskAt, foundAt] = [place("X-Mask-At"), place("X-Findings-At")];
   const jpeg = new Blob([bytes.subarray(0, maskAt)], { type: "image/jpeg" });
   const sequence = response.headers.get("X-Sequence");
-  return { jpeg, png: bytes.subarray(maskAt), sequence };
+  const found = JSON.parse(new TextDecoder().decode(bytes.subarray(foundAt)));
+  return { jpeg, png: bytes.subarray(maskAt, foundAt), found, sequence };
 }
 
-async function show({ jpeg, png, sequence }) {
+async function show({ jpeg, png, found, sequence }) {
   const frame = await createImageBitmap(jpeg);
   last?.frame.close();
-  last = { frame, png, sequence };
+  last = { frame, png, found, sequence };
   await paint();
   get("snapshot").disabled = false;
 }
 
 async function paint() {
   if (!last) return;
-  const { frame, png, sequence } = last;
+  const { frame, png, found, sequence } = last;
   const mask = await createImageBitmap(colored(png, classes, opacity));
   if (last.frame === frame) {
     if (canvas.width !== frame.width || canvas.height !== frame.height) {
@@ -54,6 +57,9 @@ async function paint() {
     const context = canvas.getContext("2d");
     context.drawImage(frame, 0, 0);
     context.drawImage(mask, 0, 0);
+    drawFindings(context, found);
+    get("free").textContent = freeWords(found.free);
+    get("free").hidden = !found.free;
     canvas.dataset.sequence = sequence;
   }
   mask.close();

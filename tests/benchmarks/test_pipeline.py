@@ -95,6 +95,22 @@ def test_a_soak_that_is_too_short_to_say_anything(model: Path, capsys: Capture) 
     assert "too few frames to see memory grow" in capsys.readouterr().err
 
 
+def test_stages_after_the_network_are_timed(model: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "bench"
+    words = ["pipeline", str(model), *SMALL, "--format", "NV12", "--rate", "50", "--out", str(out)]
+    assert main([*words, "--post", "smooth,area:8,polygon"]) == 0
+    (row,) = read_rows(out / "rows.jsonl")
+    assert set(row.stages_ms) == {"preprocess", "infer", "decode", "smooth", "area", "polygon"}
+    assert row.stages_ms["smooth"] > 0
+    assert row.options["post"] == ["smooth", "area:8", "polygon"]
+    assert "+ polygon 0." in capsys.readouterr().out
+    assert ", polygon 0." in (out / "report.md").read_text()
+    assert "after the network" in (out / "report.html").read_text()
+    plain = replace(row, options={**row.options, "post": []})
+    with pytest.raises(UsageError, match="no row of the same"):
+        compare([plain], [row], Limits())
+
+
 def test_a_gate_that_is_missed(model: Path, capsys: Capture) -> None:
     words = ["pipeline", str(model), *SMALL, "--format", "NV12", "--rate", "20"]
     assert main([*words, "--min-fps", "40", "--max-outside", "100%"]) == 1
@@ -114,6 +130,7 @@ def test_a_gate_that_is_missed(model: Path, capsys: Capture) -> None:
         (["--max-growth", "1"], "needs --soak-minutes"),
         (["--source", "synthetic:?size=96x64&frames=3"], "is no camera"),
         (["--threads", "-1"], "--threads is -1"),
+        (["--post", "blur"], "unknown stage 'blur'"),
     ],
 )
 def test_wrong_use(model: Path, capsys: Capture, words: list[str], message: str) -> None:

@@ -22,6 +22,8 @@ MODULES = (
     "vivid n_devs=3 node_types=0x1,0x1,0x101 num_inputs=1,1,1 input_types=0,0,0 multiplanar=1,2,1"
     ";vhci_hcd;uvcvideo"
 )
+# A receiver of HDMI that does not scale what it gets.
+RECEIVER = "vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=3 ccs_cap_mode=0"
 GUESTS = [f"tests/camera_vm/guest/test_{name}.py" for name in ("pixels", "stream", "usb")]
 CONTRACT = [
     "test_frames_come_in_order_until_the_end",
@@ -37,7 +39,12 @@ def contract(kind: str) -> list[str]:
 
 
 def run_in_vm(
-    model: Path, tests: list[str], rounds: int = 2, kernel: str = "6.1", long: str = ""
+    model: Path,
+    tests: list[str],
+    rounds: int = 2,
+    kernel: str = "6.1",
+    long: str = "",
+    modules: str = MODULES,
 ) -> None:
     missing = [tool for tool in TOOLS if shutil.which(tool, path=search_path()) is None]
     if missing or not Path("/lib/systemd/systemd-udevd").exists():
@@ -46,7 +53,7 @@ def run_in_vm(
     words += ["-o", f"pythonpath={HERE} {HERE / 'guest'}", *tests]
     settings = {
         "VM_RW": str(model.parent),
-        "VM_MODULES": MODULES,
+        "VM_MODULES": modules,
         "VM_KERNEL": kernel,
         "VM_UDEV": "1",
         "VM_TIMEOUT": "7200" if long else "1800",
@@ -80,6 +87,11 @@ def search_path() -> str:
 @pytest.mark.slow
 def test_cameras_of_a_real_kernel(model: Path) -> None:
     run_in_vm(model, [*GUESTS, *contract("camera"), *contract("usb-camera")])
+
+
+@pytest.mark.slow
+def test_a_receiver_whose_signal_changes(model: Path) -> None:
+    run_in_vm(model, ["tests/camera_vm/guest/test_receiver.py"], modules=RECEIVER)
 
 
 @pytest.mark.vm_long

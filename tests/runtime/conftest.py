@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import resource
+import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +21,7 @@ from roadseg.runtime.engines import open_engine
 from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.monitor import Monitor
 from roadseg.runtime.pipeline import Pipeline
+from roadseg.runtime.postprocess import open_stages
 from roadseg.runtime.segmenter import Segmenter
 from roadseg.runtime.sinks import FanOut
 from roadseg.runtime.sinks.web import WebSink
@@ -88,9 +91,12 @@ class StripedCamera(OpenSource):
 class ServedRun:
     """A run with a page, as seg-run makes it, in a thread."""
 
-    def __init__(self, model: Path, source: StripedCamera, address: Address) -> None:
+    def __init__(
+        self, model: Path, source: StripedCamera, address: Address, post: Sequence[str] = ()
+    ) -> None:
         self.source = source
-        self.pipeline = Pipeline(source, Segmenter(open_engine(model, "onnxruntime")))
+        engine = open_engine(model, "onnxruntime")
+        self.pipeline = Pipeline(source, Segmenter(engine, open_stages(post, engine.spec.classes)))
         self.monitor = Monitor(self.pipeline)
         self.sink = WebSink(address, self.monitor, alpha=0.5)
         self.sinks = FanOut([self.sink], live=True)
@@ -121,9 +127,15 @@ def serve(model: Path) -> Iterator[Callable[..., ServedRun]]:
     """Start a run with a page; `token` is asked for, `noise` makes pictures large."""
     runs: list[ServedRun] = []
 
-    def start(token: str = "", width: int = 96, height: int = 64, noise: bool = False) -> ServedRun:
+    def start(
+        token: str = "",
+        width: int = 96,
+        height: int = 64,
+        noise: bool = False,
+        post: Sequence[str] = (),
+    ) -> ServedRun:
         camera = StripedCamera(width, height, noise)
-        runs.append(ServedRun(model, camera, Address("127.0.0.1", 0, token)))
+        runs.append(ServedRun(model, camera, Address("127.0.0.1", 0, token), post))
         return runs[-1]
 
     yield start
@@ -131,9 +143,10 @@ def serve(model: Path) -> Iterator[Callable[..., ServedRun]]:
         run.close()
 
 
-def _servers() -> ModuleType:
-    path = Path(__file__).with_name("stream_servers.py")
-    spec = importlib.util.spec_from_file_location("stream_servers", path)
+def _beside(name: str) -> ModuleType:
+    """Load a module of this folder, which is no package."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -145,7 +158,7 @@ def _servers() -> ModuleType:
 def mjpeg_camera() -> Iterator[Any]:
     """A camera over HTTP that shows stripes, 96x64; see stream_servers.MjpegCamera."""
     pytest.importorskip("av", reason="PyAV is not installed")
-    camera = _servers().MjpegCamera(striped()[0])
+    camera = _beside("stream_servers").MjpegCamera(striped()[0])
     yield camera
     camera.stop()
 
@@ -154,7 +167,7 @@ def mjpeg_camera() -> Iterator[Any]:
 def udp_camera() -> Iterator[Any]:
     """A sender of MPEG-TS that shows stripes, 96x64; see stream_servers.UdpCamera."""
     pytest.importorskip("av", reason="PyAV is not installed")
-    camera = _servers().UdpCamera(striped()[0])
+    camera = _beside("stream_servers").UdpCamera(striped()[0])
     yield camera
     camera.stop()
 
@@ -163,7 +176,7 @@ def udp_camera() -> Iterator[Any]:
 def rtsp_cameras() -> Iterator[Callable[[str], Any]]:
     """Make an RTSP camera, 320x176, of codec h264 or mjpeg; see stream_servers.RtspCamera."""
     pytest.importorskip("av", reason="PyAV is not installed")
-    servers = _servers()
+    servers = _beside("stream_servers")
     if missing := servers.rtsp_missing():
         pytest.skip(missing)
     made = []
@@ -193,3 +206,34 @@ def gstreamer() -> None:
         open_source("gst:videotestsrc num-buffers=1").close()
     except UsageError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """Files cannot grow beyond 20 kB: what a full disk does, for this process."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.fixture
+def make_manager() -> Iterator[Callable[[str], Any]]:
+    """Make the end of a notification socket at a path; see service_manager.Manager."""
+    made = []
+
+    def make(path: str) -> Any:
+        made.append(_beside("service_manager").Manager(path))
+        return made[-1]
+
+    yield make
+    for manager in made:
+        manager.close()
+
+
+@pytest.fixture
+def manager(make_manager: Callable[[str], Any], tmp_path: Path) -> Any:
+    """A service manager that listens."""
+    return make_manager(str(tmp_path / "notify"))

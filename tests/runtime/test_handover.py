@@ -21,6 +21,14 @@ def test_newest_only_gives_back_what_it_replaces() -> None:
     assert queue.get() == 3
 
 
+def test_nothing_is_replaced_once_closed() -> None:
+    queue: Handover[int] = Handover(1, newest_only=True)
+    queue.put(1)
+    queue.close()
+    assert queue.put(2) == 2
+    assert queue.drain() == [1]
+
+
 def test_a_full_queue_waits_for_room() -> None:
     queue: Handover[int] = Handover(1)
     queue.put(1)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from roadseg.runtime import pipeline as pipeline_module
 from roadseg.runtime.engines import open_engine
 from roadseg.runtime.errors import SourceError
 from roadseg.runtime.frame import Frame
@@ -133,6 +136,34 @@ def test_a_device_that_fails_ends_the_run_after_its_frames(video: Path, model: P
     assert pipeline.ledger.balances
 
 
+@pytest.mark.parametrize("ends_late", [True, False])
+def test_a_frame_that_an_engine_hangs_with_is_accounted_for(
+    model: Path, monkeypatch: pytest.MonkeyPatch, ends_late: bool
+) -> None:
+    monkeypatch.setattr(pipeline_module, "JOIN_S", 0.2)
+    pipeline = make_pipeline("synthetic:?size=64x32&fps=100&live=1", model)
+    inner, hangs, go_on = pipeline.segmenter.engine.infer, threading.Event(), threading.Event()
+    with contextlib.closing(pipeline.results()) as results:
+        next(results)
+
+        def infer() -> NDArray[np.float32]:
+            hangs.set()
+            go_on.wait()
+            if not ends_late:
+                raise RuntimeError("the engine failed")
+            return inner()
+
+        monkeypatch.setattr(pipeline.segmenter.engine, "infer", infer)
+        hangs.wait()
+        if not ends_late:
+            go_on.set()
+    assert pipeline.ledger.captured > 1
+    assert pipeline.ledger.balances
+    go_on.set()
+    pipeline._threads[1].join()
+    assert pipeline.ledger.balances, "not twice either"
+
+
 def test_nothing_of_image_size_is_allocated_per_frame(model: Path) -> None:
     """Buffers are made with the first frames; later ones allocate next to nothing."""
     pipeline = make_pipeline("synthetic:?size=640x480&frames=1", model)
@@ -209,3 +240,21 @@ def test_no_thread_allocates_an_image_per_frame(model: Path) -> None:
     finally:
         tracemalloc.stop()
     assert grown < 640 * 480 / 10
+
+
+def test_slow_sinks_take_no_more_memory_later(model: Path) -> None:
+    """All masks of a camera's pipeline are made with its first frame."""
+    pipeline = make_pipeline("synthetic:?size=640x480&fps=200&live=1&format=yuyv", model)
+    with contextlib.closing(pipeline.results()) as results:
+        next(results)
+        next(results)  # the first is in the ledger, whose samples have their memory now
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            for _ in range(5):
+                time.sleep(0.1)  # masks wait, as many as can
+                next(results)
+            grown = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+    assert grown < 640 * 480 / 4

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -181,17 +178,6 @@ def test_two_runs_do_not_write_one_file_of_lines(tmp_path: Path) -> None:
     (again,) = open_sinks(RunOptions(jsonl=path), FILE, ROAD_CLASSES)
     assert path.read_text() == ""
     again.close()
-
-
-@pytest.fixture
-def small_disk() -> Iterator[None]:
-    """Files cannot grow beyond 20 kB: what a full disk does, for this process."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.usefixtures("small_disk")

@@ -58,11 +58,23 @@ def test_a_picture_is_the_frame_and_its_class_ids(serve: Serve) -> None:
     assert first.status == 200
     at = int(first.headers["X-Mask-At"])
     frame = cv2.imdecode(np.frombuffer(first.body[:at], np.uint8), cv2.IMREAD_COLOR)
-    mask = cv2.imdecode(np.frombuffer(first.body[at:], np.uint8), cv2.IMREAD_UNCHANGED)
+    end = int(first.headers["X-Findings-At"])
+    mask = cv2.imdecode(np.frombuffer(first.body[at:end], np.uint8), cv2.IMREAD_UNCHANGED)
+    assert json.loads(first.body[end:]) == {"size": [96, 64]}
     assert frame.shape == (64, 96, 3)
     np.testing.assert_array_equal(mask[32, [15, 47, 80]], [0, 1, 2])
     assert first.body[at + 25] == 0, "grey: the page gives it a palette"
     assert int(second.headers["X-Sequence"]) > int(first.headers["X-Sequence"])
+
+
+def test_what_was_found_travels_with_the_picture(serve: Serve) -> None:
+    answer = Answer(serve(post=["polygon", "free"]).port, "/frame?viewer=a")
+    found = json.loads(answer.body[int(answer.headers["X-Findings-At"]) :])
+    assert found["size"] == [96, 64]
+    assert found["polygon"][0] == [0, 0]  # red, at the left, is drivable
+    assert found["free"]["pixels"] == 0
+    assert found["free"]["blocked_by"] == "green"
+    assert found["bar"] == [44, 51, 63]  # the middle tenth, at the bottom
 
 
 def test_a_large_picture_is_made_smaller(serve: Serve) -> None:

@@ -121,6 +121,33 @@ def test_numbers_and_plots_on_a_desk_and_on_a_phone(
         tab.wait("state.textContent === 'not connected'")
 
 
+@pytest.mark.parametrize("width", [1200, 390])
+def test_what_post_processing_found(
+    serve: Callable[..., Any], open_tab: Callable[..., Any], tmp_path: Path, width: int
+) -> None:
+    run = serve(post=["polygon", "free"])
+    with open_tab(run.url, tmp_path, width, 800) as tab:
+        wait_for_pictures(tab)
+        set_opacity(tab, 0)
+        wait_for_pictures(tab)
+        assert is_near(pixel(tab, (0, 32)), (255, 255, 255), 60), "outline of red, at its left"
+        assert is_near(pixel(tab, (15, 32)), FRAME["red"]), "nothing inside it"
+        assert is_near(pixel(tab, (48, 63)), (255, 220, 60), 60), "the bar"
+        assert tab.run("free.textContent") == "0 px free, then green"
+        place = tab.run("JSON.stringify(free.getBoundingClientRect())")
+        assert '"width":0' not in place
+        assert tab.run("document.documentElement.scrollWidth") == width
+        assert tab.errors == []
+
+
+def test_without_post_processing_nothing_is_told(
+    serve: Callable[..., Any], open_tab: Callable[..., Any], tmp_path: Path
+) -> None:
+    with open_tab(serve().url, tmp_path) as tab:
+        wait_for_pictures(tab)
+        assert tab.run("free.hidden && free.offsetHeight === 0")
+
+
 def test_with_the_token_the_page_works_and_hides_it(
     serve: Callable[..., Any], open_tab: Callable[..., Any], tmp_path: Path
 ) -> None:

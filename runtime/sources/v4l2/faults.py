@@ -7,7 +7,14 @@ import glob
 
 from roadseg.runtime.errors import SourceError, SourceLost
 
-LOST = (errno.ENODEV, errno.ENXIO)
+LOST = {
+    errno.ENODEV: "went away: unplugged, or its driver was unbound",
+    errno.ENXIO: "went away: unplugged, or its driver was unbound",
+    errno.ESTALE: "gets another signal: its size or rate changed",
+    errno.ENOLINK: "gets no signal: nothing is plugged in, or it is off",
+    errno.ENOLCK: "gets a signal that is not stable",
+    errno.ERANGE: "gets a signal that it cannot receive",
+}
 TEXTS = {
     errno.EBUSY: "is in use by another program (fuser -v {node} names it)",
     errno.EACCES: "may not be opened: add the user to the group 'video'",
@@ -24,7 +31,7 @@ def source_error(error: OSError, node: str) -> SourceError:
     if code == errno.ENOENT:
         return SourceError(f"there is no camera {node} (cameras here: {cameras_here()})")
     if code in LOST:
-        return SourceLost(f"{node} went away: unplugged, or its driver was unbound")
+        return SourceLost(f"{node} {LOST[code]}")
     if code in TEXTS:
         return SourceError(f"{node} {TEXTS[code].format(node=node)}")
     return SourceError(f"{node}: {error.strerror}")

@@ -59,6 +59,7 @@ class V4l2Source(OpenSource):
 
     def _start(self, memory: Memory) -> None:
         check_camera(self._device.capability, self.node)
+        self._device.follow_signal()
         mode, layout = negotiate(self._device, self.options)
         apply_controls(self._device, self.options)
         self._stream = stream = self._request_buffers()
