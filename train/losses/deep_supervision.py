@@ -49,7 +49,7 @@ class DeepSupervision(nn.Module):
     ) -> None:
         super().__init__()
         self.loss, self.weight = loss, weight
-        scales = network.decoder_scales() if hasattr(network, "decoder_scales") else []
+        scales: list[nn.Module] = getattr(network, "decoder_scales", list)()
         if not scales:
             raise UsageError("deep_supervision: this network has no decoder scales to supervise")
         device = next(network.parameters()).device
