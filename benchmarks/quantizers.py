@@ -159,12 +159,17 @@ def _entry(name: str, model: onnx.ModelProto, seconds: float, threads: int) -> E
 
 def _integer(model: onnx.ModelProto) -> str:
     """Return how many convolutions read integers on both sides."""
-    producer = {name: node.op_type for node in model.graph.node for name in node.output}
+    producer = {name: node for node in model.graph.node for name in node.output}
+
+    def is_integer(name: str) -> bool:
+        node = producer.get(name)
+        if node is not None and node.op_type == "Transpose":  # of the pixels
+            node = producer.get(node.input[0])
+        return node is not None and node.op_type == "DequantizeLinear"
+
     layers = [node for node in model.graph.node if node.op_type in ("Conv", "QLinearConv")]
     quantized = sum(
-        node.op_type == "QLinearConv"
-        or all(producer.get(name) == "DequantizeLinear" for name in node.input[:2])
-        for node in layers
+        node.op_type == "QLinearConv" or all(map(is_integer, node.input[:2])) for node in layers
     )
     return f"{quantized} of {len(layers)}"
 

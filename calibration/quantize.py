@@ -40,8 +40,7 @@ def quantize(
             name = node.input[0]
             if name not in copies:
                 scale = np.float32(max(ranges[name], 1e-6) / ACTIVATION_STEPS)
-                quantized = graph.quantize(name, scale, np.int8(0))
-                copies[name] = graph.dequantize(quantized, scale, np.int8(0), f"{name}_dq")
+                copies[name] = graph.quantize_pair(name, scale, np.int8(0))
             if means is not None and len(node.input) > 2:
                 node.input[2] = _correct_bias(graph, node, means[name])
             node.input[0] = copies[name]

@@ -79,6 +79,12 @@ class QdqGraph:
         ]
         return self.add("QuantizeLinear", [name, *places], f"{name}_q")
 
+    def quantize_pair(self, name: str, scale: np.float32, zero: np.integer[Any]) -> str:
+        """Add Q and DQ behind a tensor, of the same constants; return the dequantised copy."""
+        quantized = self.quantize(name, scale, zero)
+        places = list(self.nodes[-1].input[1:])
+        return self.add("DequantizeLinear", [quantized, *places], f"{name}_dq")
+
     def dequantize(
         self,
         name: str,

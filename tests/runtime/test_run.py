@@ -77,7 +77,7 @@ def test_both_engines_give_the_same_masks(model: Path, images: Path, tmp_path: P
         (["MODEL", "IMAGES", "--frames", "-1"], 2, "frames is -1"),
         (["MODEL", "IMAGES", "--save", "out.gif"], 2, "unknown kind of video"),
         (["MODEL", "IMAGES", "--ring", "a/b"], 2, "a name of letters"),
-        (["MODEL", "IMAGES", "--ring-frames"], 2, "a name of letters"),
+        (["MODEL", "IMAGES", "--ring-frames"], 2, "--ring-frames needs --ring NAME"),
         (["MODEL", "IMAGES", "--serve", "big"], 2, "give PORT or HOST:PORT"),
         (["MODEL", "IMAGES", "--serve", "70000"], 2, "give PORT or HOST:PORT"),
         (["MODEL", "IMAGES", "--serve", ":8080"], 2, "give PORT or HOST:PORT"),

@@ -39,7 +39,9 @@ def one_step(rounds: bool = False) -> dict[str, Tensor]:
         network.float()
         fake_quantize(network)
         images = images.float()
-    loss = SegmentationLoss(3, network.stride, 0.5, torch.tensor([1.0, 5.0, 2.0]))
+    loss = SegmentationLoss(
+        3, network.stride, "cross-entropy+0.5*dice", torch.tensor([1.0, 5.0, 2.0])
+    )
     sync_norms(network, torch.device("cpu"))
     model = data_parallel(network.train())
     own = slice(rank(), None, world_size())

@@ -167,8 +167,8 @@ def trained(blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
     start = words("float", "--network", "roadnet", "--network-options", SMALL, "--lr", "0.01")
     start += ["--weights", "none", "--evaluate-every", "9"]
-    assert main([*start, "--epochs", "6"]) == 0
-    assert main([*start, "--epochs", "12", "--resume"]) == 0
+    assert main([*start, "--epochs", "12"]) == 0
+    assert main([*start, "--epochs", "24", "--resume"]) == 0
     whole = [str(folder / "float" / "last.pt"), "--data", str(blocks), "--out", str(folder)]
     assert export([*whole, "--int8", "--max-drop", "100"]) == 0
     return folder, words
@@ -202,7 +202,7 @@ def onnx_logits(model: onnx.ModelProto) -> np.ndarray:
 def test_it_learns_is_resumed_and_exported(trained: tuple[Path, Words]) -> None:
     folder, _ = trained
     loaded = load_checkpoint(folder / "float" / "last.pt")
-    assert len(loaded.history) == 12
+    assert len(loaded.history) == 24
     assert loaded.history[-1]["miou"] > 0.7
     assert loaded.spec.network["branches"] is True
     model, spec = read_artifact(folder / "roadnet.onnx")

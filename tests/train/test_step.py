@@ -98,7 +98,8 @@ def test_profile_tells_where_the_time_goes_and_writes_nothing(
     rows = {line.rsplit(None, 2)[0]: line.split() for line in out.splitlines() if "%" in line}
     shares = [float(rows[part][-1].rstrip("%")) for part in PARTS]
     assert sum(shares) == pytest.approx(100, abs=0.5)
-    assert all(share > 0 for share in shares), shares
+    assert rows["teachers"][-1] == "0.0%"  # there are none
+    assert sum(share > 0 for share in shares) >= len(PARTS) - 2, shares  # one may round to 0
     assert "network's forward and backward" in out and "of 4 steps" in out
     assert not list(tmp_path.iterdir())
 
@@ -119,8 +120,8 @@ def test_missing_compiler_is_told(
     """PyTorch's compiler is asked for a C++ compiler that is not there."""
     from torch._inductor import config
 
-    monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
-    assert main(argv("--compile")) == 1
+    with config.patch({"cpp.cxx": ("no-such-compiler",)}):
+        assert main(argv("--compile")) == 1
     told = capsys.readouterr().err
     assert told.startswith("seg-train: torch.compile failed: leave --compile out")
     assert told.count("\n") == 1
