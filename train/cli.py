@@ -32,7 +32,8 @@ def _train(argv: Sequence[str] | None) -> int:
     for package in ("torch", "timm", "matplotlib"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "train", "seg-train")
-    from roadseg.train.run import show_augmentation, train
+    from roadseg.train.augmentation_sheet import show_augmentation
+    from roadseg.train.run import train
 
     if options.show_augmentation:
         print(f"wrote {show_augmentation(options)}")

@@ -66,5 +66,5 @@ def test_a_run_is_resumed_and_gives_a_network_without_heads(
     assert all(not torch.equal(before[name], after[name]) for name in heads)
     kept = load_checkpoint(run / "last.pt").network.state_dict()
     assert kept and not any("auxiliary" in name for name in kept)
-    average = done.average.network.state_dict()
+    average = done.step.average.network.state_dict()
     assert all(torch.equal(value, average[name]) for name, value in kept.items())
