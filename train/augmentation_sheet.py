@@ -10,10 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from roadseg.runtime.options import Size
 from roadseg.runtime.spec import IGNORE, ClassInfo
 from roadseg.train.augmentation import WEATHER, Augmentation, cut_mix
 from roadseg.train.labels import LabelledImages
+from roadseg.train.options import TrainOptions
 from roadseg.train.plots import SOFT, drawn
+from roadseg.train.run import build_augmentation, open_training
 from roadseg.train.sheet import class_palette, write_legend
 
 Pixels = NDArray[np.uint8]
@@ -30,6 +33,17 @@ PIXELS = 320  # of a picture's width
 COVER = 0.5  # of the labels over a picture's right half
 ANGLES = (5.0, 10.0, 15.0, 20.0)  # of rotation
 SEED = 353  # of draws that show: this one turns and tints much
+
+
+def show_augmentation(options: TrainOptions) -> Path:
+    """Write the sheet of a run's training images into its folder; return it."""
+    images = open_training(options)[0][0]
+    height, width = images[0][1].shape
+    size = options.size or Size(width, height)
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / SHEET
+    write_augmentation_sheet(build_augmentation(options), images, (size.width, size.height), path)
+    return path
 
 
 def write_augmentation_sheet(
@@ -87,7 +101,13 @@ def _batch(
         augmentation.apply(*images[place], size, each)
         for place, each in zip(places, random, strict=True)
     ]
-    return [("", pair) for pair in cut_mix(pairs, augmentation.cutmix, random)]
+    mixed = [
+        cut_mix(pair, pairs[(place + 1) % COLUMNS], each)
+        if each.random() < augmentation.cutmix
+        else pair
+        for place, (pair, each) in enumerate(zip(pairs, random, strict=True))
+    ]
+    return [("", pair) for pair in mixed]
 
 
 def _draw(rows: Sequence[Row], classes: Sequence[ClassInfo], path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 
 import cv2
 import numpy as np
@@ -58,7 +59,7 @@ class Batches:
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Give images (N, H, W, 3) and masks (N, H, W), both uint8."""
-        lots = [lot[self._own] for lot in self._lots(epoch)]
+        lots = self._lots(epoch)
         if not self.workers:
             yield from (self._load(epoch, lot) for lot in lots)
             return
@@ -89,10 +90,16 @@ class Batches:
         return lots
 
     def _load(self, epoch: int, lot: Lot) -> Batch:
-        pairs = [self._one(epoch, number, index) for number, index in lot]
-        if chance := self.augmentation.cutmix:
-            keys = [(self.seed, epoch, index, number, CUT) for number, index in lot]
-            pairs = cut_mix(pairs, chance, [np.random.default_rng(key) for key in keys])
+        one = cache(lambda place: self._one(epoch, *lot[place]))
+        pairs = []
+        for place in range(len(lot))[self._own]:
+            number, index = lot[place]
+            random = np.random.default_rng((self.seed, epoch, index, number, CUT))
+            # The next one may be another process's: it is loaded here, too, when it is needed.
+            is_cut = random.random() < self.augmentation.cutmix
+            pairs.append(
+                cut_mix(one(place), one((place + 1) % len(lot)), random) if is_cut else one(place)
+            )
         return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
 
     def _one(self, epoch: int, number: int, index: int) -> Batch:

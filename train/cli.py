@@ -38,7 +38,8 @@ def _train(argv: Sequence[str] | None) -> int:
 
         pretrain(options)
         return 0
-    from roadseg.train.run import show_augmentation, train
+    from roadseg.train.augmentation_sheet import show_augmentation
+    from roadseg.train.run import train
 
     if options.show_augmentation:
         print(f"wrote {show_augmentation(options)}")

@@ -151,19 +151,6 @@ def build_augmentation(options: TrainOptions) -> Augmentation:
     return Augmentation(crop.width, crop.height, scales, color_jitter=options.color, **own)
 
 
-def show_augmentation(options: TrainOptions) -> Path:
-    """Write a sheet of what happens to the training images into the run's folder; return it."""
-    from roadseg.train.augmentation_sheet import SHEET, write_augmentation_sheet
-
-    images = open_training(options)[0][0]
-    height, width = images[0][1].shape
-    size = options.size or Size(width, height)
-    options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / SHEET
-    write_augmentation_sheet(build_augmentation(options), images, (size.width, size.height), path)
-    return path
-
-
 def norm_inputs(batches: Batches, spec: ModelSpec, device: torch.device) -> Iterator[Tensor]:
     """Give a few batches of training images, normalised."""
     for images, _ in itertools.islice(batches.epoch(0), NORM_BATCHES):

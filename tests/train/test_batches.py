@@ -84,3 +84,13 @@ def test_changed_and_mixed_batches_do_not_depend_on_the_workers(blocks: Path) ->
         for one, other in zip(found[0], plain, strict=True)
     ]
     assert 0 < np.mean(mixed) < 1
+
+
+def test_processes_load_the_parts_of_a_mixed_batch(blocks: Path) -> None:
+    training, _ = open_splits([str(blocks)], "train", "val", (), "all")
+    change = Augmentation(64, 64, cutmix=0.7)
+    whole = list(Batches(training, change, (96, 64), [4], 3, 0).epoch(1))
+    for rank in range(2):
+        own = Batches(training, change, (96, 64), [4], 3, 1)
+        own.share(rank, 2)
+        assert same(list(own.epoch(1)), [(image[rank::2], mask[rank::2]) for image, mask in whole])

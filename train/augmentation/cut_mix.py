@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,22 +11,11 @@ Pair = tuple[Pixels, Pixels]
 SHARES = (0.1, 0.5)  # of the picture's area
 
 
-def cut_mix(
-    pairs: Sequence[Pair], chance: float, randoms: Sequence[np.random.Generator]
-) -> list[Pair]:
-    """Give some pairs of image and mask a rectangle of the next pair (Yun et al., 2019).
+def cut_mix(pair: Pair, other: Pair, random: np.random.Generator) -> Pair:
+    """Return an image and its mask with a rectangle of another one's (Yun et al., 2019).
 
-    It stays where it is, so that roads stay below and the sky above (French et al., 2020, cut masks
-    alike). Each pair has its own generator.
+    It stays where it is, so that roads stay below and the sky above.
     """
-    mixed = []
-    for place, (pair, random) in enumerate(zip(pairs, randoms, strict=True)):
-        other = pairs[(place + 1) % len(pairs)]
-        mixed.append(_with_part(pair, other, random) if random.random() < chance else pair)
-    return mixed
-
-
-def _with_part(pair: Pair, other: Pair, random: np.random.Generator) -> Pair:
     height, width = pair[1].shape
     side = np.sqrt(random.uniform(*SHARES))
     h, w = round(height * side), round(width * side)
