@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from roadseg.runtime.spec import ModelSpec
-from roadseg.train import cli, evaluation, step
+from roadseg.train import cli, evaluation, step, teachers
 
 
 def normalize(images: Tensor, spec: ModelSpec) -> Tensor:
@@ -21,5 +21,5 @@ def normalize(images: Tensor, spec: ModelSpec) -> Tensor:
 if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)
     exact = evaluation.normalize
-    evaluation.normalize = step.normalize = normalize
+    evaluation.normalize = step.normalize = teachers.normalize = normalize
     sys.exit(cli.main())

@@ -134,6 +134,21 @@ def test_two_processes_one_killed_and_resumed_learn_what_one_does(
 
 
 @pytest.mark.slow
+def test_teachers_and_auxiliary_heads_see_the_whole_batch(
+    argv: Argv, taught: Path, tmp_path: Path
+) -> None:
+    script = str(HERE / "in_float64.py")
+    more = ["--deep-supervision", "0.4", "--cutmix", "0.5", "--teacher", str(taught)]
+    for command, out in (([sys.executable], "one"), (TORCHRUN, "two")):
+        code, _, err = finished(start(*command, script, *argv(*more, out=out)))
+        assert code == 0, err
+    one, two = (read(tmp_path / name / "last.pt") for name in ("one", "two"))
+    assert any(name.startswith("auxiliary.") for name in one["model"])
+    same(one["model"], two["model"], 1e-5)
+    assert torch.equal(one["matrix"], two["matrix"])
+
+
+@pytest.mark.slow
 def test_ctrl_c_ends_all_processes(argv: Argv, tmp_path: Path) -> None:
     process = start(*TORCHRUN, *CLI, *argv("--epochs", "9999"))
     wait_for(tmp_path / "run" / "last.pt", process)
