@@ -9,6 +9,7 @@ With --backbone-lr 0 the backbone's weights stay, and the decoder alone learns (
 from __future__ import annotations
 
 import math
+import os
 import time
 from pathlib import Path
 
@@ -21,11 +22,17 @@ from roadseg.runtime.files import atomic_path
 from roadseg.runtime.spec import ModelSpec
 from roadseg.train.batches import Batches
 from roadseg.train.evaluation import normalize
-from roadseg.train.labels import open_splits
 from roadseg.train.networks import Network
 from roadseg.train.optimization import MovingAverage, build_optimizer, lr_factor, set_lr
 from roadseg.train.options import TrainOptions
-from roadseg.train.run import build_batches, check_crop, choose_device, own_size
+from roadseg.train.progress import Progress, clock
+from roadseg.train.run import (
+    build_batches,
+    check_crop,
+    choose_device,
+    open_training,
+    own_size,
+)
 from roadseg.train.seed import seed_all
 from roadseg.train.start import start_network
 
@@ -52,17 +59,23 @@ class Denoiser:
         self.network.train()
         start, total = time.monotonic(), self.options.epochs * len(batches)
         limit = self.options.max_minutes * 60 or math.inf
+        progress = Progress()
         for epoch in range(self.options.epochs):
-            losses = []
+            losses: list[float] = []
             for images, _ in batches.epoch(epoch):
                 share = max(self.steps / total, (time.monotonic() - start) / limit)
                 warm = (self.steps + 1) / max(1.0, self.options.warmup * len(batches))
                 set_lr(self.optimizer, lr_factor(self.options.schedule, share, warm))
                 losses.append(self.step(torch.from_numpy(images).to(self.device)))
+                spent = time.monotonic() - start
+                share = max(self.steps / total, spent / limit)
+                mean, left = sum(losses) / len(losses), spent * max(0.0, 1 / share - 1)
+                speed = self.steps * batches.batch_size / spent
+                progress.live(epoch + 1, share, mean, speed, left)
                 if share >= 1:
                     break
-            mean = sum(losses) / len(losses)
-            print(f"epoch {epoch + 1:3d}  {mean:.3f} of the noise is left", flush=True)
+            told = f"epoch {epoch + 1:3d}  {mean:.3f} of the noise is left"
+            progress.line(f"{told}  {speed:.1f} images/s  {clock(left)} left")
             self.save(self.options.out / DENOISED)
             if share >= 1:
                 return
@@ -100,19 +113,14 @@ class Denoiser:
 
 def pretrain(options: TrainOptions) -> Denoiser:
     """Pre-train on the images of the data sets, held-out ones left out, and unlabelled frames."""
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise UsageError("pretrain runs in one process: start it without torchrun")
     if (options.out / DENOISED).exists():
         raise UsageError(f"{options.out} has a {DENOISED} already: give another --out")
     if options.threads:
         torch.set_num_threads(options.threads)
     seed_all(options.seed)
-    training, _ = open_splits(
-        options.data,
-        options.split,
-        options.val_split,
-        options.holdout,
-        options.classes,
-        options.label_maps,
-    )
+    training, _ = open_training(options)
     start = start_network(options, classes=3)
     network = start.network
     network.to(choose_device(options.device)).to(memory_format=torch.channels_last)

@@ -36,8 +36,11 @@ class Progress:
             share = max(share, state.elapsed_s / options.max_minutes / 60)
         left = 0.0 if last else state.elapsed_s * (1 / share - 1)
         line = f"epoch {row['epoch']:3d}  loss {row['loss']:.4f}{score}"
-        start = "\r\033[K" if self.tty else ""
-        print(f"{start}{line}  {row['images_per_s']:.1f} images/s  {clock(left)} left", flush=True)
+        self.line(f"{line}  {row['images_per_s']:.1f} images/s  {clock(left)} left")
+
+    def line(self, line: str) -> None:
+        """Print a line that stays, in the live one's place."""
+        print(("\r\033[K" if self.tty else "") + line, flush=True)
 
     def end(self, state: State, options: TrainOptions) -> None:
         """Print the best epoch's IoU by class, where the pictures are, and what to do next."""

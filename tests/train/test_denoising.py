@@ -77,6 +77,16 @@ def test_the_noise_is_what_is_asked_for(options: Callable[..., TrainOptions]) ->
     assert float(denoiser.loss(torch.ones(2, 3, 32, 32)).detach()) > 1
 
 
+def test_several_processes_are_refused(
+    argv: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(argv("--pretrain", "denoise")) == 2
+    assert "pretrain runs in one process: start it without torchrun" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
