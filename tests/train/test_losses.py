@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+
+sys.path.insert(0, str(Path(__file__).parent))
+from loss_examples import ALONE, CLASSES, DEFAULT, EITHER, GROUPS, example
 
 from roadseg.train.loss_terms import LOSSES, WEIGHED, parse_loss
 from roadseg.train.losses import (
@@ -17,21 +22,8 @@ from roadseg.train.losses import (
     sqrt_weights,
 )
 
-CLASSES = 3
-# The boundary loss is not one of pixels, and is refused alone: it is taken beside another.
-ALONE = [name if name != "boundary" else "boundary+1e-9*dice" for name in LOSSES]
+# The boundary loss is not one of pixels.
 OF_PIXELS = [name for name in LOSSES if name != "boundary"]
-GROUPS = torch.tensor([[False, True, True]])
-EITHER = CLASSES  # the label of a pixel that is of class 1 or 2
-DEFAULT = "cross-entropy+0.5*dice"
-
-
-def example(stride: int) -> tuple[Tensor, Tensor]:
-    torch.manual_seed(1)
-    logits = torch.randn(2, CLASSES, 6, 8, requires_grad=True)
-    labels = torch.randint(0, CLASSES, (2, 6 * stride, 8 * stride), dtype=torch.uint8)
-    labels[:, :stride, : 3 * stride] = 255
-    return logits, labels
 
 
 def repeated(logits: Tensor, stride: int) -> Tensor:
