@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from roadseg.runtime.sources.v4l2.options import format_name
 CLASS = Path("/sys/class/video4linux")
 LINKS = (Path("/dev/v4l/by-id"), Path("/dev/v4l/by-path"))  # made by udev
 LISTING_S = 4.0  # for each camera
+
+Name = tuple[str, Path, str]  # what a camera is called, the path to open, the node that it leads to
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ def resolve(name: str) -> str:
     """
     if name.isdigit():
         return f"/dev/video{name}"
-    known = [*_links(), *((_card(node), Path(node)) for node in _nodes())]
-    exact = {_target(path): path for text, path in known if text == name}
+    known = [*_links(), *((_card(node), Path(node), _target(node)) for node in _nodes())]
+    exact = {target: path for text, path, target in known if text == name}
     found = exact or _by_camera(known, name)
     if len(found) > 1:
         raise UsageError(
@@ -68,33 +71,37 @@ def resolve(name: str) -> str:
 
 def stable_path(node: str) -> str:
     """Return the link of by-id or by-path that leads to a node, "" where udev made none."""
-    return next((str(link) for _, link in _links() if _target(link) == _target(Path(node))), "")
+    return next((str(link) for _, link, target in _links() if target == _target(node)), "")
 
 
-def _by_camera(known: list[tuple[str, Path]], part: str) -> dict[str, Path]:
+def _by_camera(known: list[Name], part: str) -> dict[str, Path]:
     """Return the first path of each node that has `part` in a name and gives pictures."""
     found: dict[str, Path] = {}
-    for text, path in known:
-        if part.lower() in text.lower() and _is_first(path):
-            found.setdefault(_target(path), path)
+    for text, path, target in known:
+        if part.lower() in text.lower() and _is_first(target):
+            found.setdefault(target, path)
     return found
 
 
-def _is_first(path: Path) -> bool:
+def _is_first(node: str) -> bool:
     """Whether a node is its camera's first; a webcam's second one has metadata alone."""
-    index = CLASS / Path(_target(path)).name / "index"
+    index = CLASS / Path(node).name / "index"
     return not index.exists() or index.read_text().strip() == "0"
 
 
-def _links() -> Iterator[tuple[str, Path]]:
-    """Give the links that lead somewhere: udev takes them away a moment after their camera."""
+def _links() -> Iterator[Name]:
+    """Give the links that lead somewhere.
+
+    udev takes them away a moment after their camera, and makes a new one under a hidden name first.
+    """
     for folder in LINKS:
-        links = sorted(folder.iterdir()) if folder.is_dir() else []
-        yield from ((link.name, link) for link in links if link.exists())
+        for link in sorted(folder.glob("[!.]*")):
+            with contextlib.suppress(OSError):
+                yield link.name, link, str(link.resolve(strict=True))
 
 
-def _target(path: Path) -> str:
-    return str(path.resolve())
+def _target(node: str) -> str:
+    return str(Path(node).resolve())
 
 
 def _nodes() -> list[str]:
@@ -114,7 +121,7 @@ def _card(node: str) -> str:
 
 
 def _look_at(node: str) -> Camera | None:
-    names = tuple(str(link) for _, link in _links() if _target(link) == node)
+    names = tuple(str(link) for _, link, target in _links() if target == node)
     try:
         return open_within(LISTING_S, node, lambda: _Look(node, names)).camera
     except OSError as error:
