@@ -9,6 +9,8 @@ from roadseg.runtime.errors import UsageError
 from roadseg.runtime.postprocess.base import Stage, Work
 from roadseg.runtime.postprocess.scratch import Scratch
 
+FORGOTTEN_S = 1.0  # after so long the camera may look at something else: a new average begins
+
 
 class Smoothing(Stage):
     """Decodes an exponential moving average of the logits instead of the newest ones.
@@ -20,7 +22,8 @@ class Smoothing(Stage):
     0.5 and four at 0.2. Nothing is moved along with the camera, so fast thin things smear.
 
     weight: of the newest frame, above 0 to 1. Lost frames count: after a gap of n the newest
-        weighs 1 - (1 - weight) ** n.
+        weighs 1 - (1 - weight) ** n. After a second without a frame, as in an outage, nothing
+        older counts.
     """
 
     name = "smooth"
@@ -35,7 +38,7 @@ class Smoothing(Stage):
             "which the age does not count"
         )
         self._average = Scratch(np.float32)
-        self._last: tuple[int, tuple[int, ...]] | None = None  # sequence and shape
+        self._last: tuple[int, int, tuple[int, ...]] | None = None  # sequence, nanoseconds, shape
 
     @property
     def lag_frames(self) -> float:
@@ -43,14 +46,23 @@ class Smoothing(Stage):
         return (1 - self.weight) / self.weight
 
     def __call__(self, work: Work) -> None:
-        """See Stage; another size, or a source that begins anew, starts a new average."""
-        sequence, shape = work.frame.sequence, work.logits.shape
-        last, self._last = self._last, (sequence, shape)
-        average = self._average.shaped(*shape)
-        if last is None or last[1] != shape or last[0] >= sequence:
+        """See Stage; another size, an outage and a source that begins anew start a new average."""
+        average = self._average.shaped(*work.logits.shape)
+        passed = self._passed(work)
+        if passed < 1:
             np.copyto(average, work.logits)
         else:
-            weight = 1 - (1 - self.weight) ** (sequence - last[0])
+            weight = 1 - (1 - self.weight) ** passed
             flat = work.logits.reshape(len(average), -1), average.reshape(len(average), -1)
             cv2.addWeighted(flat[0], weight, flat[1], 1 - weight, 0, flat[1])
         work.logits = average
+
+    def _passed(self, work: Work) -> int:
+        """Return how many frames came since the one before; 0 where that says nothing of this."""
+        frame, last = work.frame, self._last
+        self._last = frame.sequence, frame.timestamp_ns, work.logits.shape
+        if last is None or last[2] != work.logits.shape:
+            return 0
+        if frame.timestamp_ns - last[1] > FORGOTTEN_S * 1e9:
+            return 0
+        return max(frame.sequence - last[0], 0)
