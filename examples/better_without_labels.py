@@ -1,11 +1,11 @@
 """Measure what helps without more labels: every way and seed is a run of seg-train, then a table.
 
-CamVid with a quarter of the labels; the other frames of the same drives serve as unlabelled ones;
-drive 0006R0, which nothing has seen, is validated on. The teachers are the networks that
-examples/train_networks.sh trains without that drive. Runs that are done are not done again.
+IDD-Lite with the labels of an eighth of its drives; the other drives and `unlabelled/` serve as
+frames without labels; every fifth drive is validated on, and nothing ever learns from it. The
+teacher learns from the same eighth alone. What is done is not done again, and a run that was
+stopped goes on.
 
-    held=runs/mobileunet_held/best.pt,runs/deeplabv3plus_held/best.pt
-    python examples/better_without_labels.py CAMVID $held OUT
+    python examples/better_without_labels.py IDD_LITE OUT
 """
 
 from __future__ import annotations
@@ -15,93 +15,139 @@ import dataclasses
 import json
 import shutil
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
 from roadseg.data import open_dataset
+from roadseg.data.splits import write_splits
 from roadseg.data.write import write_plain
+from roadseg.runtime.files import write_text
 from roadseg.train.cli import main as seg_train
 
-HELD_OUT = "0006R0"
-EVERY = 4  # of how many images one keeps its label
-METRICS = "metrics.jsonl"
-SETTING = "--size 960x704 --crop 384x256 --scale-min 0.5 --scale-max 1.2 --threads 1 --workers 1"
-STUDENT = '--network-options {"stem_stride":4,"stride":8}'
-LEARN = "--batch-size 4 --evaluate-every 1000"
-TAUGHT = "--teacher TEACHER"
-MIXED = "--unlabelled OUT/unlabelled --unlabelled-share 0.334 --batch-size 6"
-DENOISE = "--pretrain denoise --unlabelled OUT/unlabelled --unlabelled-share 0.75 --batch-size 4"
+HELD_OUT = 5  # of how many drives one is validated on
+LABELLED = 8  # of how many others one keeps its labels
+SETTING = (
+    "--size 256x192 --scale-min 0.75 --scale-max 1.5 --class-weights sqrt --ema 0.99 "
+    "--evaluate-every 1000 --threads 1 --workers 1"
+)
+STUDENT = '--network-options {"stem_stride":4,"stride":8} --crop 192x128'
+LARGER = '--network-options {"stem_stride":4,"stride":4} --crop 256x192'
+TAUGHT = "--teacher OUT/teacher/last.pt"
+MIXED = "--unlabelled OUT/unlabelled --unlabelled-share 0.334 --batch-size 12"  # 8 with labels
+DENOISE = "--pretrain denoise --unlabelled OUT/unlabelled --unlabelled-share 0.75 --batch-size 8"
+PLAIN = "labels"
 WAYS = {
-    "labels": "",
-    "distilled": TAUGHT,
+    PLAIN: "",
+    "teacher": TAUGHT,
     "pseudo-labels": f"{TAUGHT} {MIXED} --distill-weight 0 --pseudo-confidence 0.9",
-    "distilled-unlabelled": f"{TAUGHT} {MIXED}",
-    "denoising-first": "--weights OUT/denoising/denoised.pt",
+    "denoising first": "--weights OUT/denoising-SEED/denoised.pt",
+    "teacher, unlabelled too": f"{TAUGHT} {MIXED}",
 }
 
 
 def main() -> None:
     """Do what is not done yet, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("camvid", type=Path)
-    parser.add_argument("teacher")
+    parser.add_argument("idd_lite", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--ways", default=",".join(WAYS))
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--ways", default=";".join(WAYS))
     told = parser.parse_args()
-    learn = f"{LEARN} --epochs {told.epochs}"
-    make_data(told.camvid, told.out)
-    if "denoising-first" in told.ways:
-        train(told, "denoising", f"{DENOISE} --epochs 3")
+    make_data(told.idd_lite, told.out)
+    train(told.out, "teacher", f"{LARGER} --epochs {2 * told.epochs}")
     for seed in range(told.seeds):
-        for way in told.ways.split(","):
-            train(told, f"{way}-{seed}", f"{learn} {WAYS[way]} --seed {seed}")
-    print(table(told.out))
+        for way in told.ways.split(";"):
+            if way == "denoising first":
+                train(told.out, f"denoising-{seed}", f"{STUDENT} {DENOISE} --epochs 4", seed)
+            name = f"{way.replace(',', '').replace(' ', '-')}-{seed}"
+            train(told.out, name, f"{STUDENT} {WAYS[way]} --epochs {told.epochs}", seed)
+            write_text(told.out / "results.json", json.dumps(list(results(told.out)), indent=1))
+    print(table(list(results(told.out))))
 
 
-def make_data(camvid: Path, out: Path) -> None:
+def make_data(idd_lite: Path, out: Path) -> None:
     """Write the images that keep their labels, with those to validate on, and the other frames."""
     if (out / "few").exists():
         return
-    whole = open_dataset(f"camvid:{camvid}", "train")
-    held = [sample for sample in whole.samples if sample.group == HELD_OUT]
-    others = [sample for sample in whole.samples if sample.group != HELD_OUT]
-    kept = others[::EVERY]
-    (out / "unlabelled").mkdir(parents=True)
-    for sample in others:
-        if sample not in kept:
-            shutil.copy(sample.image, out / "unlabelled" / sample.image.name)
-    write_plain(dataclasses.replace(whole, samples=(*held, *kept)), out / "few")
+    whole = open_dataset(f"idd_lite:{idd_lite}", "train")
+    drives = sorted({sample.group for sample in whole.samples})
+    held = drives[::HELD_OUT]
+    others = [drive for drive in drives if drive not in held]
+    kept = others[::LABELLED]
+    shutil.rmtree(out / "unlabelled", ignore_errors=True)
+    shutil.copytree(idd_lite / "leftImg8bit" / "unlabelled", out / "unlabelled" / "more")
+    for sample in whole.samples:
+        if sample.group in set(others) - set(kept):
+            shutil.copy(sample.image, out / "unlabelled" / f"{sample.name}{sample.image.suffix}")
+    chosen = tuple(sample for sample in whole.samples if sample.group in {*held, *kept})
+    folder = out / "few-part"
+    shutil.rmtree(folder, ignore_errors=True)
+    write_plain(dataclasses.replace(whole, samples=chosen), folder)
+    images = sorted((folder / "images").glob("*/*"))
+    splits = {"train": kept, "val": held}
+    named = {
+        split: [f"{path.parent.name}/{path.stem}" for path in images if path.parent.name in part]
+        for split, part in splits.items()
+    }
+    write_splits(folder, named)
+    folder.rename(out / "few")
 
 
-def train(told: argparse.Namespace, name: str, options: str) -> None:
-    """Do one run, unless it is done."""
-    run = told.out / name
+def train(out: Path, name: str, options: str, seed: int = 0) -> None:
+    """Do one run, or the rest of it, unless it is done."""
+    run = out / name
     if (run / "done").exists():
         return
-    shutil.rmtree(run, ignore_errors=True)
-    data = f"--data OUT/few --split all --holdout {HELD_OUT}"
-    words = f"{data} {SETTING} {STUDENT} {options} --out OUT/{name}"
-    words = words.replace("TEACHER", told.teacher).replace("OUT", str(told.out))
+    if (run / "last.pt").exists():
+        options += " --resume"
+    else:
+        shutil.rmtree(run, ignore_errors=True)
+    words = f"--data OUT/few {SETTING} {options} --seed SEED --out OUT/{name}"
+    words = words.replace("OUT", str(out)).replace("SEED", str(seed))
     print(f"seg-train {words}", flush=True)
     if seg_train(words.split()):
         raise SystemExit(f"{name} failed")
     (run / "done").touch()
 
 
-def table(out: Path) -> str:
-    """Return mean and standard deviation over the seeds, of what is there."""
-    lines = ["| way | seeds | mIoU on the unseen drive | minutes |", "| --- | --- | --- | --- |"]
+def results(out: Path) -> Iterator[dict[str, str | float]]:
+    """Give a row for each run that is done: way, seed, mIoU in percent, minutes."""
+    for way in ("teacher of all", *WAYS):
+        name = way.replace(",", "").replace(" ", "-")
+        pattern = "teacher/done" if way == "teacher of all" else f"{name}-[0-9]/done"
+        for done in sorted(out.glob(pattern)):
+            row = json.loads((done.parent / "metrics.jsonl").read_text().splitlines()[-1])
+            seed = done.parent.name.rpartition("-")[2]
+            found = {"miou": 100 * row["miou"], "minutes": row["elapsed_s"] / 60}
+            yield {"way": way, "seed": seed, "steps": row["step"], **found}
+
+
+def table(rows: list[dict[str, str | float]]) -> str:
+    """Return mean and standard deviation over the seeds, and of the difference to labels alone."""
+    lines = [
+        "| way | seeds | mIoU | difference by seed | minutes |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    plain = {row["seed"]: float(row["miou"]) for row in rows if row["way"] == PLAIN}
     for way in WAYS:
-        runs = sorted(out.glob(f"{way}-[0-9]/done"))
-        rows = [json.loads((run.parent / METRICS).read_text().splitlines()[-1]) for run in runs]
-        if rows:
-            scores = [100 * row["miou"] for row in rows]
-            spread = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
-            minutes = statistics.mean(row["elapsed_s"] / 60 for row in rows)
-            mean = statistics.mean(scores)
-            lines.append(f"| {way} | {len(rows)} | {mean:.1f}{spread} | {minutes:.1f} |")
+        own = {row["seed"]: float(row["miou"]) for row in rows if row["way"] == way}
+        if not own:
+            continue
+        gains = [own[seed] - plain[seed] for seed in own if seed in plain]
+        minutes = statistics.mean(float(row["minutes"]) for row in rows if row["way"] == way)
+        gain = "" if way == PLAIN else spread(gains, "+.1f")
+        score = spread(list(own.values()), ".1f")
+        lines.append(f"| {way} | {len(own)} | {score} | {gain} | {minutes:.1f} |")
     return "\n".join(lines)
+
+
+def spread(values: list[float], form: str) -> str:
+    """Return mean and standard deviation as text."""
+    if not values:
+        return ""
+    deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):{form}}{deviation}"
 
 
 if __name__ == "__main__":

@@ -1,33 +1,70 @@
 #!/usr/bin/env bash
-# Trains the networks in the package again, measures them on a drive that they never saw, and exports
-# them: examples/train_networks.sh CAMVID_FOLDER [OUT]. On two CPU cores about six hours; a stopped
-# run goes on when the script is started again.
+# Trains the networks in the package again, measures them on drives that they never saw, and exports
+# them: examples/train_networks.sh CAMVID_FOLDER IDD_LITE_FOLDER [OUT]. On two CPU cores about twelve
+# hours; a stopped run goes on when the script is started again. TRY=1 does one short epoch of each
+# stage, to see that all of it works.
+#
+# Each network learns CamVid, goes on with IDD-Lite beside, and is the mean of its weights before and
+# after. The numbers of epochs are those of the networks in the package.
 set -euo pipefail
 
-camvid=${1:?where is CamVid (train/images, train/masks, val/images, val/masks)?}
-out=${2:-runs}
-data=camvid:$camvid
+camvid=camvid:${1:?where is CamVid (train/images, train/masks, val/images, val/masks)?}
+both=$camvid,idd_lite:${2:?where is IDD-Lite (leftImg8bit/train, gtFine/train)?}
+out=${3:-runs}
 
-train() { # OUT, then what differs
-  local run=$out/$1
-  shift
+first="--data $camvid --size 960x704 --crop 704x640 --warmup 0.5 --lr 1.5e-3 --evaluate-every 6"
+second="--data $both --mix 3,5 --size 1024x512 --crop 768x448 --aspect 1.4 --warmup 0.3 --lr 1e-3
+  --backbone-lr 0.7 --evaluate-every 100"
+export_size=1024x512
+short=
+if [ -n "${TRY:-}" ]; then
+  export_size=256x128
+  short="--epochs 1 --size $export_size --crop 128x128"
+fi
+
+train() { # OUT, the stage's options, then what differs
+  local run=$out/$1 stage=$2
+  shift 2
   if [ -f "$run/done" ]; then return; fi
-  seg-train --data "$data" --out "$run" --size 960x704 --crop 704x640 --scale-min 0.6 --scale-max 2.0 \
-    --class-weights sqrt --weight-decay 0.02 --warmup 0.5 --evaluate-every 6 "$@" \
-    $([ -f "$run/last.pt" ] && echo --resume)
+  # Stages are lists of words.
+  # shellcheck disable=SC2086
+  seg-train $stage --out "$run" --scale-min 0.6 --scale-max 2.0 --class-weights sqrt --weight-decay 0.02 \
+    "$@" $short $([ -f "$run/last.pt" ] && echo --resume)
   touch "$run/done"
 }
 
-unet='{"stem_stride": 4, "stride": 4}'
-deeplab='{"stem_stride": 4, "stride": 8, "rates": [4, 8, 12]}'
-train mobileunet --network-options "$unet" --lr 1.5e-3 --epochs 90
-train deeplabv3plus --network deeplabv3plus --network-options "$deeplab" \
-  --weights "$out/mobileunet/last.pt" --lr 1.5e-3 --backbone-lr 0.3 --epochs 33
-train mobileunet_held --network-options "$unet" --lr 1.5e-3 --epochs 40 --holdout 0006R0
-train deeplabv3plus_held --network deeplabv3plus --network-options "$deeplab" --holdout 0006R0 \
-  --weights "$out/mobileunet_held/last.pt" --lr 1.5e-3 --backbone-lr 0.3 --epochs 20
+average() { # OUT, then FILE:SHARE...
+  python3 -m roadseg.train.averaging "$@"
+}
+
+unet=(--network-options '{"stem_stride": 4, "stride": 4}')
+deeplab=(--network deeplabv3plus --network-options '{"stem_stride": 4, "stride": 8, "rates": [4, 8, 12]}')
+
+train mobileunet_camvid "$first" "${unet[@]}" --epochs 90
+train mobileunet_both "$second" "${unet[@]}" --weights "$out/mobileunet_camvid/last.pt" --epochs 26
+average "$out/mobileunet.pt" "$out/mobileunet_camvid/last.pt:0.3" "$out/mobileunet_both/last.pt:0.7"
+
+train deeplabv3plus_camvid "$first" "${deeplab[@]}" \
+  --weights "$out/mobileunet_camvid/last.pt" --backbone-lr 0.3 --epochs 33
+train deeplabv3plus_both "$second" "${deeplab[@]}" --weights "$out/deeplabv3plus_camvid/last.pt" \
+  --teacher "$out/mobileunet_both/last.pt" --epochs 11
+average "$out/deeplabv3plus.pt" "$out/deeplabv3plus_camvid/last.pt:0.5" "$out/deeplabv3plus_both/last.pt:0.5"
 
 for network in mobileunet deeplabv3plus; do
-  seg-export "$out/$network/last.pt" --int8 --half-weights --bias-correction --size 1024x512 --data "$data" \
-    --score-frames 101 --out "$out/models"
+  seg-export "$out/$network.pt" --int8 --half-weights --bias-correction --size "$export_size" \
+    --data "$camvid" --score-frames 101 --out "$out/models"
 done
+
+# Without a drive of CamVid and 31 drives of IDD-Lite: what the networks are worth on roads that nobody
+# showed them. Both runs end with the scores on these drives; of their mean seg-bench tells that of each
+# of CamVid's drives, the held-out one among them.
+camvid_held=0006R0
+idd_lite_held=100,116,117,137,144,236,237,252,265,268,275,295,316,321,333,36
+idd_lite_held+=,380,417,421,422,429,431,437,44,46,477,532,548,72,81,96
+train mobileunet_camvid_held "$first" "${unet[@]}" --epochs 40 --holdout "$camvid_held"
+train mobileunet_both_held "$second" "${unet[@]}" --weights "$out/mobileunet_camvid_held/last.pt" \
+  --epochs 19 --holdout "$camvid_held,$idd_lite_held"
+average "$out/mobileunet_held.pt" "$out/mobileunet_camvid_held/last.pt:0.3" \
+  "$out/mobileunet_both_held/last.pt:0.7"
+seg-export "$out/mobileunet_held.pt" --size "$export_size" --data "$camvid" --out "$out/held"
+seg-bench "$out/held/mobileunet.onnx" --data "$camvid" --split train --out "$out/held/report"
