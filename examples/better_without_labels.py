@@ -34,14 +34,23 @@ STUDENT = '--network-options {"stem_stride":4,"stride":8} --crop 192x128'
 LARGER = '--network-options {"stem_stride":4,"stride":4} --crop 256x192'
 TAUGHT = "--teacher OUT/teacher/last.pt"
 MIXED = "--unlabelled OUT/unlabelled --unlabelled-share 0.334 --batch-size 12"  # 8 with labels
-DENOISE = "--pretrain denoise --unlabelled OUT/unlabelled --unlabelled-share 0.75 --batch-size 8"
-PLAIN = "labels"
+DENOISE = (
+    "--pretrain denoise --unlabelled OUT/unlabelled --unlabelled-share 0.75 --batch-size 8 "
+    "--epochs 4"
+)
+PLAIN, BARE = "labels", "labels, no ImageNet"
 WAYS = {
     PLAIN: "",
     "teacher": TAUGHT,
     "pseudo-labels": f"{TAUGHT} {MIXED} --distill-weight 0 --pseudo-confidence 0.9",
     "denoising first": "--weights OUT/denoising-SEED/denoised.pt",
     "teacher, unlabelled too": f"{TAUGHT} {MIXED}",
+    BARE: "--weights none",
+    "denoising first, no ImageNet": "--weights OUT/bare-denoising-SEED/denoised.pt",
+}
+PRETRAINED = {
+    "denoising first": ("denoising", DENOISE),
+    "denoising first, no ImageNet": ("bare-denoising", f"{DENOISE} --weights none"),
 }
 
 
@@ -58,10 +67,11 @@ def main() -> None:
     train(told.out, "teacher", f"{LARGER} --epochs {2 * told.epochs}")
     for seed in range(told.seeds):
         for way in told.ways.split(";"):
-            if way == "denoising first":
-                train(told.out, f"denoising-{seed}", f"{STUDENT} {DENOISE} --epochs 4", seed)
-            name = f"{way.replace(',', '').replace(' ', '-')}-{seed}"
-            train(told.out, name, f"{STUDENT} {WAYS[way]} --epochs {told.epochs}", seed)
+            if way in PRETRAINED:
+                name, options = PRETRAINED[way]
+                train(told.out, f"{name}-{seed}", f"{STUDENT} {options}", seed)
+            options = f"{STUDENT} {WAYS[way]} --epochs {told.epochs}"
+            train(told.out, f"{folder_name(way)}-{seed}", options, seed)
             write_text(told.out / "results.json", json.dumps(list(results(told.out)), indent=1))
     print(table(list(results(told.out))))
 
@@ -111,11 +121,15 @@ def train(out: Path, name: str, options: str, seed: int = 0) -> None:
     (run / "done").touch()
 
 
+def folder_name(way: str) -> str:
+    """Return what a way's runs are called, before the seed."""
+    return way.replace(",", "").replace(" ", "-")
+
+
 def results(out: Path) -> Iterator[dict[str, str | float]]:
     """Give a row for each run that is done: way, seed, mIoU in percent, minutes."""
     for way in ("teacher of all", *WAYS):
-        name = way.replace(",", "").replace(" ", "-")
-        pattern = "teacher/done" if way == "teacher of all" else f"{name}-[0-9]/done"
+        pattern = "teacher/done" if way == "teacher of all" else f"{folder_name(way)}-[0-9]/done"
         for done in sorted(out.glob(pattern)):
             row = json.loads((done.parent / "metrics.jsonl").read_text().splitlines()[-1])
             seed = done.parent.name.rpartition("-")[2]
@@ -125,19 +139,23 @@ def results(out: Path) -> Iterator[dict[str, str | float]]:
 
 def table(rows: list[dict[str, str | float]]) -> str:
     """Return mean and standard deviation over the seeds, and of the difference to labels alone."""
+    found: dict[str, dict[str, tuple[float, float]]] = {
+        way: {} for way in ("teacher of all", *WAYS)
+    }
+    for row in rows:
+        found[str(row["way"])][str(row["seed"])] = float(row["miou"]), float(row["minutes"])
     lines = [
         "| way | seeds | mIoU | difference by seed | minutes |",
         "| --- | --- | --- | --- | --- |",
     ]
-    plain = {row["seed"]: float(row["miou"]) for row in rows if row["way"] == PLAIN}
-    for way in WAYS:
-        own = {row["seed"]: float(row["miou"]) for row in rows if row["way"] == way}
+    for way, own in found.items():
         if not own:
             continue
-        gains = [own[seed] - plain[seed] for seed in own if seed in plain]
-        minutes = statistics.mean(float(row["minutes"]) for row in rows if row["way"] == way)
-        gain = "" if way == PLAIN else spread(gains, "+.1f")
-        score = spread(list(own.values()), ".1f")
+        base = found[BARE if "no ImageNet" in way else PLAIN]
+        gains = [own[seed][0] - base[seed][0] for seed in own if seed in base]
+        gain = "" if way in (PLAIN, BARE) else spread(gains, "+.1f")
+        score = spread([miou for miou, _ in own.values()], ".1f")
+        minutes = statistics.mean(minutes for _, minutes in own.values())
         lines.append(f"| {way} | {len(own)} | {score} | {gain} | {minutes:.1f} |")
     return "\n".join(lines)
 

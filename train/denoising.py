@@ -38,6 +38,8 @@ from roadseg.train.start import start_network
 
 NOISE = 0.22  # its deviation; pixels are -1 to 1. The paper's best
 DENOISED = "denoised.pt"
+# What the loop here does not do: its steps are plain ones in float32.
+FIXED = {"clip": (0.0,), "accumulate": (1,), "amp": ("auto", "off"), "compile": (False,)}
 
 
 class Denoiser:
@@ -115,6 +117,9 @@ def pretrain(options: TrainOptions) -> Denoiser:
     """Pre-train on the images of the data sets, held-out ones left out, and unlabelled frames."""
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise UsageError("pretrain runs in one process: start it without torchrun")
+    for name, known in FIXED.items():
+        if getattr(options, name) not in known:
+            raise UsageError(f"pretrain does not know {name}: leave --{name} out")
     if (options.out / DENOISED).exists():
         raise UsageError(f"{options.out} has a {DENOISED} already: give another --out")
     if options.threads:

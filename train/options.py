@@ -13,7 +13,7 @@ from roadseg.train.loss_terms import DEFAULT_LOSS, WEIGHED, parse_loss
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("poly", "cosine", "onecycle")
 AMP = ("auto", "off", "float16", "bfloat16")
-CROP = Size(352, 352)
+CROP = Size(384, 384)  # which every network takes: a multiple of 64
 CLASS_WEIGHTS = ("none", "sqrt", "balanced")
 AUGMENTATION = {"flip": 1, "rotation": 45, "color": 2, "elastic": 1, "weather": 1}
 AUGMENTATION |= {"blur": 1, "noise": 1, "jpeg": 1, "cutmix": 1}  # the largest that they may be

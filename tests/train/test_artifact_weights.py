@@ -13,11 +13,11 @@ import torch
 
 from roadseg.runtime.artifact import read_artifact
 from roadseg.runtime.errors import ModelError, UsageError
-from roadseg.runtime.shipped import resolve_model
+from roadseg.runtime.shipped import resolve_model, shipped_models
 from roadseg.runtime.spec import METADATA_KEY
 from roadseg.train.networks import Network
 from roadseg.train.networks.artifact_weights import load_artifact_weights, measure_norms
-from roadseg.train.options import TrainOptions
+from roadseg.train.options import CROP, TrainOptions
 from roadseg.train.run import prepare
 
 NAMES = ("mobileunet", "deeplabv3plus")
@@ -95,3 +95,9 @@ def test_what_cannot_be_started_from(tmp_path: Path, model: Path) -> None:
     onnx.save(graph, tmp_path / "other.onnx")
     with pytest.raises(ModelError, match="73 convolutions, its network has 65"):
         load_artifact_weights(tmp_path / "other.onnx", 11)
+
+
+def test_the_default_crop_fits_what_is_shipped() -> None:
+    for name in shipped_models():
+        multiple = read_artifact(resolve_model(name))[1].multiple
+        assert CROP.width % multiple == 0 and CROP.height % multiple == 0

@@ -94,6 +94,10 @@ def test_several_processes_are_refused(
         ("--pretrain denoise --resume", "pretrain goes with no teacher, resume, qat or prune"),
         ("--pretrain denoise --teacher mobileunet", "pretrain goes with no teacher"),
         ("--pretrain denoise --unlabelled nowhere", "nowhere: there is no such folder or video"),
+        ("--pretrain denoise --clip 1", "pretrain does not know clip: leave --clip out"),
+        ("--pretrain denoise --accumulate 2", "pretrain does not know accumulate"),
+        ("--pretrain denoise --amp bfloat16", "pretrain does not know amp: leave --amp out"),
+        ("--pretrain denoise --compile", "pretrain does not know compile: leave --compile out"),
         ("--pretrain denoise --crop 60x64", "both sides must be multiples of 32"),
     ],
 )
