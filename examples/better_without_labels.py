@@ -38,6 +38,7 @@ DENOISE = (
     "--pretrain denoise --unlabelled OUT/unlabelled --unlabelled-share 0.75 --batch-size 8 "
     "--epochs 4"
 )
+LONGER = 36  # epochs that have as many steps as denoising and 20 epochs together
 PLAIN, BARE = "labels", "labels, no ImageNet"
 WAYS = {
     PLAIN: "",
@@ -45,6 +46,7 @@ WAYS = {
     "pseudo-labels": f"{TAUGHT} {MIXED} --distill-weight 0 --pseudo-confidence 0.9",
     "denoising first": "--weights OUT/denoising-SEED/denoised.pt",
     "teacher, unlabelled too": f"{TAUGHT} {MIXED}",
+    "labels, longer": f"--epochs {LONGER}",
     BARE: "--weights none",
     "denoising first, no ImageNet": "--weights OUT/bare-denoising-SEED/denoised.pt",
 }
@@ -70,7 +72,7 @@ def main() -> None:
             if way in PRETRAINED:
                 name, options = PRETRAINED[way]
                 train(told.out, f"{name}-{seed}", f"{STUDENT} {options}", seed)
-            options = f"{STUDENT} {WAYS[way]} --epochs {told.epochs}"
+            options = f"{STUDENT} --epochs {told.epochs} {WAYS[way]}"
             train(told.out, f"{folder_name(way)}-{seed}", options, seed)
             write_text(told.out / "results.json", json.dumps(list(results(told.out)), indent=1))
     print(table(list(results(told.out))))

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Trains the networks in the package again, measures them on drives that they never saw, and exports
-# them: examples/train_networks.sh CAMVID_FOLDER IDD_LITE_FOLDER [OUT]. On two CPU cores about twelve
-# hours; a stopped run goes on when the script is started again. TRY=1 does one short epoch of each
-# stage, to see that all of it works.
+# Trains the networks in the package again, exports them, and measures their recipe on drives that it
+# never saw: examples/train_networks.sh CAMVID_FOLDER IDD_LITE_FOLDER [OUT]. On two CPU cores some five
+# hours, by images a second; a stopped run goes on when the script is started again. TRY=1 does one
+# short epoch of each stage, to see that all of it works.
 #
 # Each network learns CamVid, goes on with IDD-Lite beside, and is the mean of its weights before and
 # after. The numbers of epochs are those of the networks in the package.
