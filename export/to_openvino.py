@@ -24,7 +24,8 @@ class OpenVinoTarget:
 
         model, spec = read_artifact(artifact)
         try:
-            network = ov.Core().read_model(lower_for_cpu(model).SerializeToString())
+            lowered = lower_for_cpu(model, spec.multiple)
+            network = ov.Core().read_model(lowered.SerializeToString())
         except RuntimeError as error:
             raise ModelError(f"{artifact}: OpenVINO cannot take it ({_reason(error)})") from None
         try:

@@ -7,6 +7,7 @@ In that form ONNX Runtime and OpenVINO find nothing to fuse. The lowered form, w
                                                  └ W, bias: DQ
 
 - 8-bit pixels are the quantised input, (pixel - 127) / 128;
+- a first convolution of stride 4 reads the bytes of 4 pixels as 3 words, see pixel_words;
 - outputs are quantised after their Clip, so that Conv, Clip and Q become one integer convolution;
 - tensors that cannot be negative (after ReLU, ReLU6) are uint8 over [0, amax]: the upper bound
   of the Clip is then the type's, and nothing is left to clip; others are uint8 around 128;
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from roadseg.runtime.engines.integer_conv import is_padded, rewrite_conv
+from roadseg.runtime.engines.pixel_words import PERIOD, WORD, can_read_words, read_words
 from roadseg.runtime.engines.qdq import QdqGraph, Steps
 
 if TYPE_CHECKING:
@@ -42,10 +44,13 @@ INPUT_STEPS: Steps = np.float32(1 / 128), np.uint8(127)
 UNIT_STEPS: Steps = np.float32(1), np.uint8(0)
 
 
-def lower_for_cpu(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the form for ONNX Runtime and OpenVINO; a float model is returned as it is."""
+def lower_for_cpu(model: onnx.ModelProto, multiple: int = 1) -> onnx.ModelProto:
+    """Return the form for ONNX Runtime and OpenVINO; a float model is returned as it is.
+
+    multiple: of pixels that every input's width will be, as ModelSpec has it.
+    """
     ranges = read_ranges(model)
-    return _Lowering(model, ranges).run() if ranges else model
+    return _Lowering(model, ranges, multiple).run() if ranges else model
 
 
 def read_ranges(model: onnx.ModelProto) -> dict[str, float]:
@@ -63,8 +68,8 @@ class _Lowering:
     tensor's name. in_steps: tensors that a convolution gives in steps of what is quantised next.
     """
 
-    def __init__(self, model: onnx.ModelProto, ranges: dict[str, float]) -> None:
-        self.model, self.ranges = model, ranges
+    def __init__(self, model: onnx.ModelProto, ranges: dict[str, float], multiple: int) -> None:
+        self.model, self.ranges, self.multiple = model, ranges, multiple
         self.graph = QdqGraph(model)
         self.graph.drop_activation_pairs()
         self.producer = {name: node for node in self.graph.nodes for name in node.output}
@@ -98,6 +103,11 @@ class _Lowering:
         if not any(self._is_integer(user) for user in self.users[planes]):
             return set()
         real = self.graph.dequantize(pixels, *INPUT_STEPS, f"{planes}_dq")
+        users = self.users[planes]
+        if len(users) == 1 and self.multiple % PERIOD == 0 and can_read_words(users[0]):
+            read_words(self.graph, users[0], self.producer[users[0].input[1]])
+            shape = self.graph.add_constant(f"{planes}_shape", np.int64([0, 0, -1, WORD]))
+            real = self.graph.add("Reshape", [real, shape], f"{planes}_words")
         copy = self.graph.add("Transpose", [real], f"{planes}_planes", perm=[0, 3, 1, 2])
         self.integers[planes], self.steps[planes] = pixels, INPUT_STEPS
         self.copies[planes, False] = copy

@@ -29,7 +29,7 @@ class OnnxRuntimeEngine:
         self.input: NDArray[np.uint8] = np.zeros((size.height, size.width, 3), np.uint8)
         shape = (len(spec.classes), size.height // spec.stride, size.width // spec.stride)
         self._output: NDArray[np.float32] = np.zeros(shape, np.float32)
-        graph = lower_for_cpu(model).SerializeToString()
+        graph = lower_for_cpu(model, spec.multiple).SerializeToString()
         self._session: onnxruntime.InferenceSession | None = _session(graph, spec, size, threads)
         self._binding = self._session.io_binding()
         self._binding.bind_ortvalue_input(

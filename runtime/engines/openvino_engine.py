@@ -39,7 +39,9 @@ class OpenVinoEngine:
         self.input: NDArray[np.uint8] = np.zeros((size.height, size.width, 3), np.uint8)
         shape = (len(spec.classes), size.height // spec.stride, size.width // spec.stride)
         self._output: NDArray[np.float32] = np.zeros(shape, np.float32)
-        source = model if isinstance(model, Path) else lower_for_cpu(model).SerializeToString()
+        source = model
+        if not isinstance(source, Path):
+            source = lower_for_cpu(source, spec.multiple).SerializeToString()
         self._request: Any = _compile(source, spec, size, threads, precision).create_infer_request()
         self._request.set_input_tensor(ov.Tensor(self.input[None], shared_memory=True))
         self._request.set_output_tensor(ov.Tensor(self._output[None], shared_memory=True))
