@@ -1,9 +1,9 @@
 """The first convolution over words of four bytes instead of pixels of three.
 
-Integer kernels multiply four bytes at a time. A pixel has three, so one product in four is wasted,
-and the odd bytes are gathered one by one. A row of pixels is the same bytes as a row of words,
-3 words for 4 pixels. A kernel that steps by 4 pixels steps by 3 words: it can read words, with
-zeros for the bytes before and behind its pixels. The 6 pixels of a kernel are 18 bytes, in 5 words.
+Integer kernels multiply four bytes at a time. A pixel has three, so one product in four is wasted.
+A row of pixels is the same bytes as a row of words, 3 words for 4 pixels. A kernel that steps by 4
+pixels steps by 3 words: it can read words, with zeros for the bytes before and behind its pixels.
+The 6 pixels of a kernel are 18 bytes, in 5 words.
 """
 
 from __future__ import annotations
