@@ -106,7 +106,7 @@ class _Lowering:
         users = self.users[planes]
         if len(users) == 1 and self.multiple % PERIOD == 0 and can_read_words(users[0]):
             read_words(self.graph, users[0], self.producer[users[0].input[1]])
-            shape = self.graph.add_constant(f"{planes}_shape", np.int64([0, 0, -1, WORD]))
+            shape = self.graph.add_constant(f"{planes}_shape", np.array([0, 0, -1, WORD], np.int64))
             real = self.graph.add("Reshape", [real, shape], f"{planes}_words")
         copy = self.graph.add("Transpose", [real], f"{planes}_planes", perm=[0, 3, 1, 2])
         self.integers[planes], self.steps[planes] = pixels, INPUT_STEPS
