@@ -44,6 +44,7 @@ class Frame:
     name: the file it came from, without suffix, or the sequence as six digits.
     release: gives the buffer back to the source; pixels must not be read after it.
     chroma: uint8 (H / 2, W), of a frame whose chroma is in a buffer of its own (NV12M).
+    connection: counts how often the source was opened; numbers go on over its return.
     """
 
     pixels: Pixels
@@ -53,6 +54,7 @@ class Frame:
     name: str = ""
     release: Callable[[], None] = field(default=_keep, repr=False, compare=False)
     chroma: Pixels | None = None
+    connection: int = 0
 
     @property
     def width(self) -> int:

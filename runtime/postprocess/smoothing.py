@@ -9,8 +9,6 @@ from roadseg.runtime.errors import UsageError
 from roadseg.runtime.postprocess.base import Stage, Work
 from roadseg.runtime.postprocess.scratch import Scratch
 
-FORGOTTEN_S = 1.0  # after so long the camera may look at something else: a new average begins
-
 
 class Smoothing(Stage):
     """Decodes an exponential moving average of the logits instead of the newest ones.
@@ -22,8 +20,8 @@ class Smoothing(Stage):
     0.5 and four at 0.2. Nothing is moved along with the camera, so fast thin things smear.
 
     weight: of the newest frame, above 0 to 1. Lost frames count: after a gap of n the newest
-        weighs 1 - (1 - weight) ** n. After a second without a frame, as in an outage, nothing
-        older counts.
+        weighs 1 - (1 - weight) ** n. Nothing from before an outage counts: the camera may look at
+        something else.
     """
 
     name = "smooth"
@@ -38,7 +36,7 @@ class Smoothing(Stage):
             "which the age does not count"
         )
         self._average = Scratch(np.float32)
-        self._last: tuple[int, int, tuple[int, ...]] | None = None  # sequence, nanoseconds, shape
+        self._last: tuple[int, tuple[int, ...]] | None = None  # sequence, connection and shape
 
     @property
     def lag_frames(self) -> float:
@@ -59,10 +57,6 @@ class Smoothing(Stage):
 
     def _passed(self, work: Work) -> int:
         """Return how many frames came since the one before; 0 where that says nothing of this."""
-        frame, last = work.frame, self._last
-        self._last = frame.sequence, frame.timestamp_ns, work.logits.shape
-        if last is None or last[2] != work.logits.shape:
-            return 0
-        if frame.timestamp_ns - last[1] > FORGOTTEN_S * 1e9:
-            return 0
-        return max(frame.sequence - last[0], 0)
+        sequence, kind = work.frame.sequence, (work.frame.connection, *work.logits.shape)
+        last, self._last = self._last, (sequence, kind)
+        return 0 if last is None or last[1] != kind else max(sequence - last[0], 0)

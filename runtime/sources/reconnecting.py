@@ -248,21 +248,23 @@ class _Numbers:
     """Sequence numbers over connections, in step with how the pipeline counts."""
 
     def __init__(self) -> None:
-        self._next = 0
+        self._next, self._connection = 0, -1
         self._offset: int | None = None
 
     def restart(self) -> None:
         """Begin a connection: its first frame follows the last one of the connection before."""
         self._offset = None
+        self._connection += 1
 
     def skip(self) -> None:
         """Count a frame that is corrupt."""
         self._next += 1
 
     def follow(self, frame: Frame) -> Frame:
-        """Return the frame with its number in the run."""
+        """Return the frame with its number in the run, and that of its connection."""
         if self._offset is None:
             self._offset = self._next - frame.sequence
         number = frame.sequence + self._offset
         self._next = number + 1
-        return dataclasses.replace(frame, sequence=number, name=f"{number:06d}")
+        name = f"{number:06d}"
+        return dataclasses.replace(frame, sequence=number, name=name, connection=self._connection)

@@ -81,6 +81,7 @@ def test_numbers_go_on_and_gaps_within_a_connection_stay() -> None:
         Script(CorruptFrame("damaged"), 1, None),
     )
     numbers: list[int | str] = []
+    connections = []
     with ReconnectingSource(opener, QUICK) as source:
         while True:
             try:
@@ -92,7 +93,9 @@ def test_numbers_go_on_and_gaps_within_a_connection_stay() -> None:
                 break
             assert frame.name == f"{frame.sequence:06d}"
             numbers.append(frame.sequence)
+            connections.append(frame.connection)
     assert numbers == [0, 1, 4, 5, 6, "corrupt", 8, "corrupt", 10]
+    assert connections == [0, 0, 0, 1, 1, 1, 2]
     assert source.outages.count == 2
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from roadseg.export.to_onnx import checkpoint_to_onnx
 from roadseg.train.averaging import main
 from roadseg.train.checkpoint import load_checkpoint, read, save
 from roadseg.train.cli import main as seg_train
@@ -57,10 +58,9 @@ def test_a_training_goes_on_from_it(
 
 
 def test_an_artefact_is_made_of_it(taught: Path, taught_on: Path, tmp_path: Path) -> None:
-    to_onnx = pytest.importorskip("roadseg.export.to_onnx")
     out = tmp_path / "both.pt"
     assert main([str(out), f"{taught}:0.5", f"{taught_on}:0.5"]) == 0
-    assert to_onnx.checkpoint_to_onnx(out)[1].trained_on["averaged"]
+    assert checkpoint_to_onnx(out)[1].trained_on["averaged"]
 
 
 @pytest.fixture

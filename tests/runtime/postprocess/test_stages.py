@@ -20,9 +20,9 @@ def mask_of(*rows: str) -> Mask:
     return np.array([[NAMES[one] for one in row] for row in rows], np.uint8)
 
 
-def work_of(mask: Mask, sequence: int = 0, seconds: float = 0.0) -> Work:
+def work_of(mask: Mask, sequence: int = 0, connection: int = 0) -> Work:
     pixels = np.zeros((*mask.shape, 3), np.uint8)
-    frame = Frame(pixels, PixelFormat.BGR, int(seconds * 1e9), sequence)
+    frame = Frame(pixels, PixelFormat.BGR, 0, sequence, connection=connection)
     logits = np.zeros((len(ROAD_CLASSES), 1, 1), np.float32)
     return Work(frame, logits, mask, np.full(mask.shape, 255, np.uint8))
 
@@ -81,8 +81,8 @@ def test_unsure_pixels_have_no_class(least: float, kept: int) -> None:
     np.testing.assert_array_equal(work.mask, mask_of("?" * (4 - kept) + "." * kept))
 
 
-def smoothed(stage: Stage, logit: float, sequence: int, seconds: float = 0.0) -> float:
-    work = work_of(mask_of("."), sequence, seconds)
+def smoothed(stage: Stage, logit: float, sequence: int, connection: int = 0) -> float:
+    work = work_of(mask_of("."), sequence, connection)
     work.logits[:] = logit
     stage(work)
     return float(work.logits[0, 0, 0])
@@ -98,11 +98,12 @@ def test_smoothing_is_an_exponential_average() -> None:
 
 
 def test_an_outage_starts_a_new_average() -> None:
-    """Numbers go on over it, time tells."""
+    """Numbers go on over it."""
     (stage,) = open_stages(["smooth:0.25"], ROAD_CLASSES)
-    assert smoothed(stage, 8.0, 0, 10.0) == 8.0
-    assert smoothed(stage, 0.0, 1, 10.9) == pytest.approx(6.0)
-    assert smoothed(stage, 0.0, 2, 12.0) == 0.0
+    assert smoothed(stage, 8.0, 0) == 8.0
+    assert smoothed(stage, 0.0, 1) == pytest.approx(6.0)
+    assert smoothed(stage, 0.0, 2, connection=1) == 0.0
+    assert smoothed(stage, 8.0, 3, connection=1) == pytest.approx(2.0)
 
 
 def test_the_lag_of_smoothing_is_what_it_says() -> None:
