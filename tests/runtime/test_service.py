@@ -166,7 +166,9 @@ def test_a_hangup_ends_a_run_that_is_no_service(
     model: Path, tmp_path: Path, start: Callable[..., Service]
 ) -> None:
     lines = tmp_path / "lines.jsonl"
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup's children inherit deafness
     run = start(model, CAMERA, "--jsonl", lines, *PATIENT)
+    signal.signal(signal.SIGHUP, before)
     wait_for("a row", lambda: run.alive() and lines.exists() and lines.stat().st_size)
     run.send(signal.SIGHUP)
     run.process.communicate(timeout=GIVE_UP_S)
