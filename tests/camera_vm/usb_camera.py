@@ -54,6 +54,7 @@ class UsbCamera:
         self._pending: queue.Queue[tuple[int, int]] = queue.Queue()
         self._unlinked: set[int] = set()
         self.stalled = self._running = False
+        self._ended = 0  # streams
         self._choice = (1, 1, INTERVALS[0])  # format, size, interval
         with open(ATTACH, "w") as attach:
             attach.write(f"{self._port} {peer.fileno()} {0x10002} 3")
@@ -78,7 +79,9 @@ class UsbCamera:
                     continue
                 length = struct.unpack(">I", head[24:28])[0]
                 data = b"" if inwards else _receive(cable, length)
-                if endpoint == 1:
+                if sequence in self._unlinked:
+                    self._answer_taken_back(cable, sequence)
+                elif endpoint == 1:
                     self._pending.put((sequence, length))
                     self._running = True
                 elif not self.stalled:
@@ -91,6 +94,14 @@ class UsbCamera:
         with self._sending:
             self._unlinked.add(struct.unpack(">I", head[20:24])[0])
             cable.sendall(struct.pack(">IIIIIi24x", 4, sequence, 0, 0, 0, -ECONNRESET))
+
+    def _answer_taken_back(self, cable: socket.socket, sequence: int) -> None:
+        """Answer a request whose unlink overtook it, or the kernel waits for it for ever.
+
+        vhci sends what it unlinks in a queue of its own; its answer found nothing to give back yet.
+        """
+        self._unlinked.remove(sequence)
+        self._reply(cable, sequence, status=-ECONNRESET)
 
     def _answer(
         self, cable: socket.socket, sequence: int, answer: bytes | None, length: int, inwards: bool
@@ -145,6 +156,7 @@ class UsbCamera:
 
     def _end_stream(self) -> None:
         self._running = False
+        self._ended += 1
         while not self._pending.empty():
             self._pending.get_nowait()
 
@@ -181,13 +193,14 @@ class UsbCamera:
                     time.sleep(0.002)
                     due = time.monotonic()
                     continue
+                stream = self._ended
                 form, size, interval = self._choice
                 due = max(due, time.monotonic() - interval / 1e7) + interval / 1e7
                 data = picture(FORMATS[form - 1], *SIZES[size - 1], number)
                 time.sleep(max(0.0, due - time.monotonic()))
                 if time.monotonic() >= self.freeze_until:
                     number += 1
-                    self._send(cable, self._damaged(data), number % 2)
+                    self._send(cable, self._damaged(data), number % 2, stream)
         except OSError:
             return
 
@@ -201,9 +214,10 @@ class UsbCamera:
             return data[:middle]
         return data
 
-    def _send(self, cable: socket.socket, data: bytes, toggle: int) -> None:
+    def _send(self, cable: socket.socket, data: bytes, toggle: int, stream: int) -> None:
+        """Send a frame, or what its own stream takes of it: the next may have another format."""
         place = 0
-        while place < len(data) and self._running and self._socket is cable:
+        while place < len(data) and self._ended == stream and self._socket is cable:
             try:
                 sequence, length = self._pending.get(timeout=0.2)
             except queue.Empty:
