@@ -54,7 +54,6 @@ class UsbCamera:
         self._pending: queue.Queue[tuple[int, int]] = queue.Queue()
         self._unlinked: set[int] = set()
         self.stalled = self._running = False
-        self._ended = 0  # streams
         self._choice = (1, 1, INTERVALS[0])  # format, size, interval
         with open(ATTACH, "w") as attach:
             attach.write(f"{self._port} {peer.fileno()} {0x10002} 3")
@@ -156,9 +155,7 @@ class UsbCamera:
 
     def _end_stream(self) -> None:
         self._running = False
-        self._ended += 1
-        while not self._pending.empty():
-            self._pending.get_nowait()
+        self._pending = queue.Queue()  # the next stream's: a frame of this one has no place there
 
     def _probe(self, request: int, data: bytes) -> bytes:
         if request == SET_CUR:
@@ -189,18 +186,18 @@ class UsbCamera:
         number, due = 0, time.monotonic()
         try:
             while self._socket is cable:
+                pending = self._pending
                 if not self._running:
                     time.sleep(0.002)
                     due = time.monotonic()
                     continue
-                stream = self._ended
                 form, size, interval = self._choice
                 due = max(due, time.monotonic() - interval / 1e7) + interval / 1e7
                 data = picture(FORMATS[form - 1], *SIZES[size - 1], number)
                 time.sleep(max(0.0, due - time.monotonic()))
                 if time.monotonic() >= self.freeze_until:
                     number += 1
-                    self._send(cable, self._damaged(data), number % 2, stream)
+                    self._send(cable, self._damaged(data), number % 2, pending)
         except OSError:
             return
 
@@ -214,12 +211,14 @@ class UsbCamera:
             return data[:middle]
         return data
 
-    def _send(self, cable: socket.socket, data: bytes, toggle: int, stream: int) -> None:
-        """Send a frame, or what its own stream takes of it: the next may have another format."""
+    def _send(
+        self, cable: socket.socket, data: bytes, toggle: int, pending: queue.Queue[tuple[int, int]]
+    ) -> None:
+        """Send a frame, or what its stream takes of it."""
         place = 0
-        while place < len(data) and self._ended == stream and self._socket is cable:
+        while place < len(data) and self._pending is pending and self._socket is cable:
             try:
-                sequence, length = self._pending.get(timeout=0.2)
+                sequence, length = pending.get(timeout=0.2)
             except queue.Empty:
                 continue
             if sequence in self._unlinked:
