@@ -10,6 +10,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-build/venv-test/bin/python}
 out=$PWD/build/arm64
+"$PYTHON" -c "import roadseg, nanobind" 2>/dev/null && type cmake aarch64-linux-gnu-g++ >/dev/null ||
+  { echo "check.sh: needs roadseg and nanobind in $PYTHON, cmake and aarch64-linux-gnu-g++" >&2; exit 1; }
 export ARM_CACHE=$out/userland ARM_CPU=${ARM_CPU:-cortex-a57} # Jetson Nano's: the least there is
 export ARM_DEBS="libpython3.11-dev"
 export ARM_WHEELS="numpy<2.5 opencv-python-headless>=4.9 onnxruntime onnx pytest typing_extensions tomli"
@@ -43,9 +45,10 @@ tests/arm64/run-on-arm64.sh python3 -m pytest -q -p no:cacheprovider \
   tests/runtime/test_preprocess.py tests/runtime/test_decode.py tests/runtime/test_overlay.py
 
 if [ "${1:-}" = --cameras ]; then
-  export VM_ARCH=arm64 VM_UDEV=1 VM_CACHE=$PWD/build/camera-vm VM_TIMEOUT=3600 PYTHONPATH=$ARM_PYTHONPATH
-  export VM_MODULES="vivid n_devs=3 node_types=0x1,0x1,0x101 num_inputs=1,1,1 input_types=0,0,0 multiplanar=1,2,1"
+  export VM_ARCH=arm64 VM_UDEV=1 VM_CACHE=$PWD/build/camera-vm VM_TIMEOUT=1800 PYTHONPATH=$ARM_PYTHONPATH
+  export VM_MODULES="vivid n_devs=3 node_types=0x1,0x1,0x101 num_inputs=1,1,1 input_types=0,0,0 multiplanar=1,2,1;vhci_hcd;uvcvideo"
+  export VM_ENV=MODEL MODEL=$PWD/runtime/models/mobileunet-int8.onnx
   tests/camera_vm/run-in-vm.sh env PYTHONPATH="$PYTHONPATH" python3 -m pytest -q -p no:cacheprovider \
-    -o "pythonpath=tests/camera_vm tests/camera_vm/guest" -k "not seg_run" \
-    tests/camera_vm/guest/test_pixels.py tests/camera_vm/guest/test_stream.py
+    -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true \
+    -o "pythonpath=tests/camera_vm tests/camera_vm/guest" tests/camera_vm/guest/test_{pixels,stream,usb}.py
 fi

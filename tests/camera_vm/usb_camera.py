@@ -78,7 +78,9 @@ class UsbCamera:
                     continue
                 length = struct.unpack(">I", head[24:28])[0]
                 data = b"" if inwards else _receive(cable, length)
-                if endpoint == 1:
+                if sequence in self._unlinked:
+                    self._answer_taken_back(cable, sequence)
+                elif endpoint == 1:
                     self._pending.put((sequence, length))
                     self._running = True
                 elif not self.stalled:
@@ -91,6 +93,14 @@ class UsbCamera:
         with self._sending:
             self._unlinked.add(struct.unpack(">I", head[20:24])[0])
             cable.sendall(struct.pack(">IIIIIi24x", 4, sequence, 0, 0, 0, -ECONNRESET))
+
+    def _answer_taken_back(self, cable: socket.socket, sequence: int) -> None:
+        """Answer a request whose unlink overtook it, or the kernel waits for it for ever.
+
+        vhci sends what it unlinks in a queue of its own; its answer found nothing to give back yet.
+        """
+        self._unlinked.remove(sequence)
+        self._reply(cable, sequence, status=-ECONNRESET)
 
     def _answer(
         self, cable: socket.socket, sequence: int, answer: bytes | None, length: int, inwards: bool
@@ -145,8 +155,7 @@ class UsbCamera:
 
     def _end_stream(self) -> None:
         self._running = False
-        while not self._pending.empty():
-            self._pending.get_nowait()
+        self._pending = queue.Queue()  # the next stream's: a frame of this one has no place there
 
     def _probe(self, request: int, data: bytes) -> bytes:
         if request == SET_CUR:
@@ -177,6 +186,7 @@ class UsbCamera:
         number, due = 0, time.monotonic()
         try:
             while self._socket is cable:
+                pending = self._pending
                 if not self._running:
                     time.sleep(0.002)
                     due = time.monotonic()
@@ -187,7 +197,7 @@ class UsbCamera:
                 time.sleep(max(0.0, due - time.monotonic()))
                 if time.monotonic() >= self.freeze_until:
                     number += 1
-                    self._send(cable, self._damaged(data), number % 2)
+                    self._send(cable, self._damaged(data), number % 2, pending)
         except OSError:
             return
 
@@ -201,11 +211,14 @@ class UsbCamera:
             return data[:middle]
         return data
 
-    def _send(self, cable: socket.socket, data: bytes, toggle: int) -> None:
+    def _send(
+        self, cable: socket.socket, data: bytes, toggle: int, pending: queue.Queue[tuple[int, int]]
+    ) -> None:
+        """Send a frame, or what its stream takes of it."""
         place = 0
-        while place < len(data) and self._running and self._socket is cable:
+        while place < len(data) and self._pending is pending and self._socket is cable:
             try:
-                sequence, length = self._pending.get(timeout=0.2)
+                sequence, length = pending.get(timeout=0.2)
             except queue.Empty:
                 continue
             if sequence in self._unlinked:
