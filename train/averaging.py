@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roadseg.runtime.errors import MissingExtra, UsageError, run_cli
+from roadseg.runtime.files import check_writable
 from roadseg.runtime.options import parse_options
 from roadseg.runtime.spec import ModelSpec
 
@@ -43,8 +44,8 @@ def average_checkpoints(parts: Sequence[tuple[Path, float]], out: Path) -> Model
     """Write the mean of checkpoints' weights and batch-norm statistics; return its ModelSpec.
 
     parts: each with its share, more than 0. The spec is the last one's, without its scores; it
-        tells of all. Raises UsageError for checkpoints of different networks or classes, ModelError
-        for what is no checkpoint.
+        tells of all. Raises UsageError for checkpoints of different networks or classes and where
+        out cannot be written, ModelError for what is no checkpoint.
     """
     from roadseg.train.checkpoint import load_checkpoint, save
 
@@ -52,6 +53,7 @@ def average_checkpoints(parts: Sequence[tuple[Path, float]], out: Path) -> Model
     last = loaded[-1].spec
     for (path, _), each in zip(parts, loaded, strict=True):
         check_alike(path, each.spec, parts[-1][0], last)
+    check_writable(out)
     whole = sum(share for _, share in parts)
     shares = [share / whole for _, share in parts]
     states = [each.network.state_dict() for each in loaded]

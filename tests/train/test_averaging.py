@@ -105,6 +105,13 @@ def test_what_cannot_be_averaged(
     assert not out.parent.exists()
 
 
+def test_a_folder_is_no_checkpoint_to_write(
+    taught: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path), f"{taught}:0.3", f"{taught}:0.7"]) == 2
+    assert capsys.readouterr().err == f"averaging: cannot write {tmp_path}: it is a folder\n"
+
+
 def test_another_network_is_refused(
     taught: Path,
     tmp_path: Path,
