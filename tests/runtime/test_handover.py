@@ -66,3 +66,31 @@ def test_a_get_gives_up_after_its_time() -> None:
     assert queue.get(0.0) == 1
     queue.close()
     assert queue.get(0.0) is None
+
+
+@pytest.mark.parametrize("newest_only", [False, True])
+@pytest.mark.parametrize("close_after", range(1, 200, 11))
+def test_every_item_ends_in_one_place(newest_only: bool, close_after: int) -> None:
+    queue: Handover[int] = Handover(2, newest_only)
+    returned: list[int | None] = []
+    got: list[int] = []
+
+    def put(items: range) -> None:
+        returned.extend([queue.put(item) for item in items])
+
+    def get() -> None:
+        while (item := queue.get()) is not None:
+            got.append(item)
+            if len(got) == close_after:
+                queue.close()
+
+    putting = [threading.Thread(target=put, args=(range(first, 200, 2),)) for first in (0, 1)]
+    getting = threading.Thread(target=get)
+    for thread in (*putting, getting):
+        thread.start()
+    for thread in putting:
+        thread.join(10)
+    queue.close()
+    getting.join(10)
+    left = queue.drain()
+    assert sorted([*got, *left, *(item for item in returned if item is not None)]) == [*range(200)]
