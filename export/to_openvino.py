@@ -7,6 +7,7 @@ from pathlib import Path
 
 from roadseg.runtime.artifact import read_artifact, spec_beside
 from roadseg.runtime.engines.lowering import lower_for_cpu
+from roadseg.runtime.engines.openvino_kernels import prefer_direct_kernels
 from roadseg.runtime.errors import MissingExtra, ModelError, RoadsegError
 
 
@@ -25,7 +26,7 @@ class OpenVinoTarget:
         model, spec = read_artifact(artifact)
         try:
             lowered = lower_for_cpu(model, spec.multiple)
-            network = ov.Core().read_model(lowered.SerializeToString())
+            network = prefer_direct_kernels(ov.Core().read_model(lowered.SerializeToString()))
         except RuntimeError as error:
             raise ModelError(f"{artifact}: OpenVINO cannot take it ({_reason(error)})") from None
         try:

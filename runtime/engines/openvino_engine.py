@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roadseg.runtime.engines.lowering import lower_for_cpu
+from roadseg.runtime.engines.openvino_kernels import prefer_direct_kernels
 from roadseg.runtime.errors import ModelError
 from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ModelSpec
@@ -74,6 +75,8 @@ def _compile(
     core = ov.Core()
     try:
         network = core.read_model(source)
+        if isinstance(source, bytes):
+            network = prefer_direct_kernels(network)
         network.reshape([1, size.height, size.width, 3])
         return core.compile_model(network, "CPU", options)
     except RuntimeError as error:
