@@ -1,6 +1,6 @@
 """Which of OpenVINO's kernels compute INT8 convolutions.
 
-On processors with AVX-512, OpenVINO takes oneDNN's brgemm kernels. For 1×1 convolutions the direct
+On processors with AVX-512, OpenVINO takes oneDNN's brgemm kernels. For 1x1 convolutions the direct
 ones are a few percent faster, with the same sums. OpenVINO lets a layer name its kernels in order
 (https://github.com/openvinotoolkit/openvino, `primitives_priority`); those that a processor lacks
 are passed over. Python can set this attribute in the text of an IR alone.
