@@ -70,8 +70,9 @@ def open_splits(
 ) -> tuple[list[LabelledImages], list[LabelledImages]]:
     """Return the images of each data set to train on, and those to validate on.
 
-    With `holdout`, these groups of `split` are validated on, and the rest of it is trained on. The
-    first data set must have images to validate on; the others are left out where they have none.
+    With `holdout`, a data set that has such groups in `split` is validated on these instead, and
+    they are not trained on. The first data set must have images to validate on; the others are
+    left out where they have none.
     Raises DataError when there are none, UsageError for an unknown class or group.
     """
     datasets = [open_dataset(uri, split) for uri in uris]
@@ -86,7 +87,8 @@ def open_splits(
     for place, (uri, dataset, classes) in enumerate(zip(uris, datasets, maps, strict=True)):
         kept = [sample for sample in dataset.samples if sample.group not in holdout]
         training.append(LabelledImages(dataset, kept, classes))
-        told = _to_validate(uri, dataset, val_split, holdout, is_first=place == 0)
+        held = [sample for sample in dataset.samples if sample.group in holdout]
+        told = (dataset, held) if held else _val_split(uri, dataset, val_split, place == 0)
         validation.append(LabelledImages(*told, classes))
     purposes = [("train", part) for part in training] + [("validate", validation[0])]
     for purpose, part in purposes:
@@ -96,12 +98,10 @@ def open_splits(
     return training, [part for part in validation if len(part)]
 
 
-def _to_validate(
-    uri: str, training: Dataset, val_split: str, holdout: Sequence[str], is_first: bool
+def _val_split(
+    uri: str, training: Dataset, val_split: str, is_first: bool
 ) -> tuple[Dataset, Sequence[Sample]]:
-    """Return the groups held out, or the validation split, which only the first must have."""
-    if holdout:
-        return training, [sample for sample in training.samples if sample.group in holdout]
+    """Return the validation split, which only the first data set must have."""
     try:
         dataset = open_dataset(uri, val_split)
     except DataError:

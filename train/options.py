@@ -42,7 +42,8 @@ class TrainOptions:
         folder.
     split: of the data set, to train on.
     val_split: of the data set, to validate on.
-    holdout: groups (drives) to take out of training and to validate on, instead of val_split.
+    holdout: groups (drives) to take out of training and to validate on, instead of the val_split of
+        the data sets that have them.
     label_maps: one for each data set, a name in the package or a .toml file: to common classes.
     mix: images of each data set in a batch; by default batch_size in equal parts.
     classes: all, or one class's name: that class against all others.

@@ -222,13 +222,14 @@ def provenance(
     validation: Sequence[LabelledImages],
 ) -> dict[str, Any]:
     """Return what a spec says of the data."""
+    held = set(options.holdout)
     return {
         "dataset": " + ".join(part.dataset.name for part in training),
         "split": options.split,
         "images": sum(len(part) for part in training),
         "groups": [group for part in training for group in part.groups],
         "holdout": list(options.holdout),
-        "val_split": "" if options.holdout else options.val_split,
+        "val_split": "" if held & set(validation[0].groups) else options.val_split,
         "val_images": len(validation[0]),
         "weights": options.weights if options.weights in ("imagenet", "none") else "file",
     } | teaching_provenance(options)

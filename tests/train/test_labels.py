@@ -73,3 +73,15 @@ def test_only_the_first_set_must_be_validated(blocks: Path, tmp_path: Path) -> N
         open_splits([str(other), str(blocks)], "train", "val")
     _, held = open_splits([str(blocks), str(other)], "all", "val", ("b",))
     assert [len(part) for part in held] == [4, 4]
+
+
+def test_drives_of_another_set_leave_the_first_its_split(blocks: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(blocks, other)
+    for path in list(other.rglob("b_*.png")):
+        path.rename(path.with_name(path.name.replace("b_", "y_")))
+    names = other / "splits" / "train.txt"
+    names.write_text(names.read_text().replace("b_", "y_"))
+    training, validation = open_splits([str(blocks), str(other)], "train", "val", ("y",))
+    assert [part.groups for part in training] == [("a", "b"), ("a",)]
+    assert [part.groups for part in validation] == [("c",), ("y",)]

@@ -128,6 +128,7 @@ def test_held_out_drive_is_what_is_validated(options: Options) -> None:
     trainer = train(options("--split", "all", "--holdout", "b", "--epochs", "1"))
     assert trainer.spec.trained_on["groups"] == ["a", "c"]
     assert trainer.spec.trained_on["holdout"] == ["b"]
+    assert trainer.spec.trained_on["val_split"] == ""
     assert {sample.group for sample in trainer.validation.images.samples} == {"b"}
 
 
