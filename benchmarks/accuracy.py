@@ -16,12 +16,12 @@ from roadseg.benchmarks.configuration import Configuration
 from roadseg.benchmarks.evaluation.scores import Scores
 from roadseg.benchmarks.evaluation.task import DRIVABLE, Reduction, reduce_data, reduce_model
 from roadseg.benchmarks.evaluation.worst_frames import write_worst
-from roadseg.benchmarks.progress import Progress
 from roadseg.benchmarks.rows import Row
 from roadseg.runtime.classical import is_classical
 from roadseg.runtime.errors import DataError
 from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.probabilities import probabilities
+from roadseg.runtime.progress_line import Progress
 from roadseg.runtime.segmenter import Segmenter
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from roadseg.benchmarks.configuration import Configuration
 from roadseg.benchmarks.latency import measure_latency
-from roadseg.benchmarks.progress import Progress
 from roadseg.benchmarks.rows import Row
 from roadseg.benchmarks.soak import measure_soak
 from roadseg.benchmarks.workers import WorkerHandle, open_workers
+from roadseg.runtime.progress_line import Progress
 
 if TYPE_CHECKING:
     from roadseg.benchmarks.cli import BenchOptions

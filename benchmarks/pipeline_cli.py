@@ -76,7 +76,7 @@ def _measure(options: PipelineOptions, outputs: Outputs, words: Sequence[str]) -
         measure_pipeline_soak,
         measure_pipelines,
     )
-    from roadseg.benchmarks.progress import Progress
+    from roadseg.runtime.progress_line import Progress
 
     size = options.frame_size
     found = {  # each is checked; what is measured with them differs in the camera alone

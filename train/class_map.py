@@ -53,9 +53,9 @@ class ClassMap:
     def label_of_class(self) -> Pixels:
         """Return by class the label that this data set has for it, (classes,) uint8.
 
-        IGNORE for a class that the data set does not know.
+        `labels`, which no pixel has, for a class that the data set does not know.
         """
-        found = np.full(len(self.classes), IGNORE, np.uint8)
+        found = np.full(len(self.classes), self.labels, np.uint8)
         for label in self.known[::-1]:
             is_group = label >= len(self.classes)
             found[self.groups[label - len(self.classes)] if is_group else label] = label

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from roadseg.data.confusion import ConfusionMatrix
-from roadseg.runtime.spec import IGNORE, ModelSpec
+from roadseg.runtime.spec import ModelSpec
 from roadseg.train.distributed import rank, whole_sum, world_size
 from roadseg.train.labels import LabelledImages
 from roadseg.train.networks import Network
@@ -25,17 +25,25 @@ def normalize(images: Tensor, spec: ModelSpec) -> Tensor:
     return images.permute(0, 3, 1, 2).float().sub_(spec.mean).div_(spec.scale)
 
 
-@torch.no_grad()
-def predict(network: Network, spec: ModelSpec, image: Pixels) -> Pixels:
-    """Return the mask (H, W) that an evaluating network gives for an image (H, W, 3) RGB."""
-    height, width = image.shape[:2]
-    device = next(network.parameters()).device
-    if (width, height) != (spec.width, spec.height):
+def network_input(network: Network, spec: ModelSpec, image: Pixels) -> Tensor:
+    """Return an image (H, W, 3) RGB as a network takes it, (1, 3, height, width), where it is."""
+    if image.shape[:2] != (spec.height, spec.width):
         size = spec.width, spec.height
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-    logits = network(normalize(torch.from_numpy(image)[None].to(device), spec))
-    full = interpolate(logits, (height, width), mode="bilinear", align_corners=False)
-    mask: Pixels = full[0].argmax(0).to(torch.uint8).cpu().numpy()
+    device = next(network.parameters()).device
+    return normalize(torch.from_numpy(image)[None].to(device), spec)
+
+
+@torch.no_grad()
+def full_logits(network: Network, spec: ModelSpec, image: Pixels) -> Tensor:
+    """Return what an evaluating network says of an image (H, W, 3) RGB, (classes, H, W)."""
+    logits = network(network_input(network, spec, image))
+    return interpolate(logits, image.shape[:2], mode="bilinear", align_corners=False)[0]
+
+
+def predict(network: Network, spec: ModelSpec, image: Pixels) -> Pixels:
+    """Return the mask (H, W) that an evaluating network gives for an image (H, W, 3) RGB."""
+    mask: Pixels = full_logits(network, spec, image).argmax(0).to(torch.uint8).cpu().numpy()
     return mask
 
 
@@ -65,14 +73,8 @@ def label_iou(
     Of classes that the data set does not tell apart, one is as right as the other.
     """
     network.eval()
-    names = [info.name for info in spec.classes]
-    groups = [
-        [name for name, is_in in zip(names, row, strict=True) if is_in]
-        for row in images.classes.groups
-    ]
-    names += ["/".join(group) for group in groups]
+    names = images.classes.label_names()
     to_label = images.classes.label_of_class()
-    to_label[to_label == IGNORE] = len(names)  # of no label of this data set: always wrong
     matrix = ConfusionMatrix(len(names) + 1)
     for index in range(rank(), len(images), world_size()):
         image, mask = images[index]

@@ -17,13 +17,13 @@ from roadseg.benchmarks.device.report import device_page
 from roadseg.benchmarks.latency import measure_latency
 from roadseg.benchmarks.machine import machine, versions
 from roadseg.benchmarks.outputs import Outputs
-from roadseg.benchmarks.progress import Progress
 from roadseg.benchmarks.rows import Row
 from roadseg.benchmarks.workers import open_workers
 from roadseg.runtime.engines.kinds import KINDS, EngineKind
 from roadseg.runtime.errors import RoadsegError, UsageError
 from roadseg.runtime.files import write_text
 from roadseg.runtime.options import parse_options
+from roadseg.runtime.progress_line import Progress
 from roadseg.runtime.sensors.snapshot import snapshot
 from roadseg.runtime.shipped import shipped_models
 

@@ -1,4 +1,4 @@
-"""One line on standard error that says how far a measurement is."""
+"""One line on standard error that says how far long work is."""
 
 from __future__ import annotations
 
