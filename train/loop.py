@@ -187,7 +187,7 @@ class Loop(ABC):
     def save_last(self, **more: Any) -> None:
         """Write last.pt: all that resuming needs, and `more`."""
         content = self.content() | self.step.state_dict() | more
-        content["state"] = dataclasses.asdict(self.state)
+        content |= {"state": dataclasses.asdict(self.state), "epoch_steps": len(self.batches)}
         checkpoint.save(self.options.out / checkpoint.LAST, self.spec, content, self.kind)
         self.kept = self.state.epoch
 
@@ -206,6 +206,13 @@ class Loop(ABC):
                     f"{path} was trained with another {what}: resume with the same options, or "
                     "give another --out"
                 )
+        steps = content.get("epoch_steps", len(self.batches))
+        if steps != len(self.batches):  # then steps would not tell how much of the run is done
+            raise UsageError(
+                f"{path} had {steps} steps an epoch, with these options there are "
+                f"{len(self.batches)}: resume with the same --batch-size, --mix and "
+                "--unlabelled-share"
+            )
         self.step.load_state_dict(content)
         self.state, self.spec = State(**content["state"]), spec
         self.kept = self.state.epoch

@@ -222,6 +222,7 @@ def test_damaged_checkpoint_is_refused_in_one_line(
         (("--classes", "road"), "was trained with another classes"),
         (("--holdout", "b"), "was trained with another trained_on"),
         (("--optimizer", "sgd"), "resume with the same --optimizer"),
+        (("--batch-size", "4"), "had 1 steps an epoch, with these options there are 3: resume"),
     ],
 )
 def test_run_is_not_resumed_with_other_options(
