@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from roadseg.runtime.errors import ModelError
 from roadseg.runtime.spec import ClassInfo, ModelSpec
-from roadseg.train.checkpoint import DENOISED, load_checkpoint
+from roadseg.train.checkpoint import DENOISED
 from roadseg.train.cli import main
 from roadseg.train.denoising import DenoisingStep, prepare_denoising, pretrain
 from roadseg.train.options import TrainOptions
@@ -174,65 +173,6 @@ def test_the_next_command_trains_from_it(
     assert main([*command[1:], *short]) == 0
     assert "weights denoised.pt" in capsys.readouterr().out
     assert (tmp_path / "my run-trained" / "best.pt").exists()
-
-
-def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    capsys.readouterr()
-    assert main(words) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("seg-train: ") and told.count("\n") == 1
-    return told
-
-
-def test_nothing_is_not_resumed(
-    argv: Argv, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    told = refused(argv("--pretrain", "denoise", "--resume"), capsys)
-    assert f"there is no checkpoint {tmp_path}/run/last.pt" in told
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_training_and_a_denoising_do_not_go_on_from_each_other(
-    argv: Argv,
-    taught: Path,
-    denoised_run: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    shutil.copytree(taught.parent, tmp_path / "taught")
-    shutil.copytree(denoised_run, tmp_path / "denoised")
-    before = {path: path.read_bytes() for path in tmp_path.glob("*/*.*")}
-    told = refused(argv("--pretrain", "denoise", "--resume", out="taught"), capsys)
-    assert "taught/last.pt is not a run of --pretrain denoise: give another --out" in told
-    for more in ((), ("--qat", "--weights", str(taught))):
-        told = refused(argv("--resume", *more, out="denoised"), capsys)
-        assert "denoised/last.pt is a run of --pretrain denoise: resume it with that" in told
-    for out in ("taught", "denoised"):
-        for kind in ("none", "denoise"):
-            told = refused(argv("--pretrain", kind, out=out), capsys)
-            assert "has a run: go on with --resume, or give another --out" in told
-    assert before == {path: path.read_bytes() for path in tmp_path.glob("*/*.*")}
-
-
-def test_what_it_goes_on_from_is_no_network(
-    argv: Argv, denoised_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Its head has three channels, as many as the classes here."""
-    last = denoised_run / "last.pt"
-    told = refused(argv("--weights", str(last)), capsys)
-    assert f"{last} is to resume --pretrain denoise: give denoised.pt beside it" in told
-    with pytest.raises(ModelError, match=r"is a run of --pretrain denoise: .* its denoised\.pt"):
-        load_checkpoint(last)
-
-
-def test_other_frames_are_not_resumed(
-    argv: Argv, denoised_run: Path, frames: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = argv("--pretrain", "denoise", "--resume", "--unlabelled", str(frames))
-    words[words.index("--out") + 1] = str(denoised_run)
-    before = (denoised_run / "last.pt").read_bytes()
-    assert "was trained with another trained_on" in refused(words, capsys)
-    assert (denoised_run / "last.pt").read_bytes() == before
 
 
 def test_what_is_no_number_is_not_kept(
