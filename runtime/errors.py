@@ -78,8 +78,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
 def run_cli(command: str, body: Callable[[], int | None]) -> int:
     """Run a command's body; turn its errors into one line on stderr and an exit code.
 
-    Ctrl-C gives 130, a full disk or a missing permission one line and 1. What a terminal cannot
-    show (… in ASCII, a file's name that is not UTF-8) is written as an escape.
+    Ctrl-C gives 130 and what its KeyboardInterrupt says, a full disk or a missing permission one
+    line and 1. What a terminal cannot show (… in ASCII, a file's name that is not UTF-8) is written
+    as an escape.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -87,8 +88,8 @@ def run_cli(command: str, body: Callable[[], int | None]) -> int:
         return body() or 0
     except RoadsegError as error:
         code, line = error.exit_code, str(error)
-    except KeyboardInterrupt:
-        code, line = 130, "stopped"
+    except KeyboardInterrupt as stop:
+        code, line = 130, str(stop) or "stopped"
     except BrokenPipeError:
         sys.stderr.close()
         return 141

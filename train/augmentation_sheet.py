@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from roadseg.runtime.options import Size
 from roadseg.runtime.spec import IGNORE, ClassInfo
 from roadseg.train.augmentation import WEATHER, Augmentation, cut_mix
+from roadseg.train.inputs import build_augmentation, open_training
 from roadseg.train.labels import LabelledImages
 from roadseg.train.options import TrainOptions
 from roadseg.train.plots import SOFT, drawn
-from roadseg.train.run import build_augmentation, open_training
 from roadseg.train.sheet import class_palette, write_legend
 
 Pixels = NDArray[np.uint8]

@@ -18,8 +18,15 @@ from roadseg.train.networks import Network, build_network
 from roadseg.train.qat import METHOD, fake_quantize
 
 FORMAT = "roadseg checkpoint"
+DENOISING = "roadseg denoising"  # of --pretrain denoise: to resume from alone
 SCHEMA = 1
 LAST, BEST = "last.pt", "best.pt"  # in a run's folder: to resume from, to use
+DENOISED = "denoised.pt"  # what --pretrain denoise leaves for --weights
+OTHER_KIND = {
+    FORMAT: f"is a run of --pretrain denoise: resume it with that, or use its {DENOISED} "
+    "as --weights",
+    DENOISING: "is not a run of --pretrain denoise: give another --out",
+}
 AUXILIARY = "auxiliary"  # a network's heads that deep supervision adds: for resuming alone
 
 
@@ -40,15 +47,18 @@ class Checkpoint:
     options: dict[str, str]
 
 
-def save(path: Path, spec: ModelSpec, content: dict[str, Any]) -> None:
+def save(path: Path, spec: ModelSpec, content: dict[str, Any], kind: str = FORMAT) -> None:
     """Write a checkpoint atomically; `content` holds tensors and plain containers."""
-    whole = {"format": FORMAT, "schema": SCHEMA, "spec": spec.to_json(), **content}
+    whole = {"format": kind, "schema": SCHEMA, "spec": spec.to_json(), **content}
     with atomic_path(path) as part:
         torch.save(whole, part)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Read a checkpoint's content; raises ModelError for what is corrupt or foreign."""
+def read(path: Path, kind: str = FORMAT) -> dict[str, Any]:
+    """Read a checkpoint's content; raises ModelError for what is corrupt, foreign or another kind.
+
+    kind: FORMAT or DENOISING.
+    """
     if not path.is_file():
         raise ModelError(f"there is no checkpoint {path}")
     try:
@@ -69,8 +79,10 @@ def read(path: Path) -> dict[str, Any]:
         IndexError,
     ):
         raise ModelError(f"{path} is not a checkpoint of seg-train, or is damaged") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") not in OTHER_KIND:
         raise ModelError(f"{path} is not a checkpoint of seg-train")
+    if content["format"] != kind:
+        raise ModelError(f"{path} {OTHER_KIND[kind]}")
     if content["schema"] > SCHEMA:
         raise ModelError(f"{path} is of a newer roadseg: pip install -U roadseg")
     return content

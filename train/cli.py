@@ -33,17 +33,17 @@ def _train(argv: Sequence[str] | None) -> int:
     for package in ("torch", "timm", "matplotlib"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "train", "seg-train")
-    if options.pretrain == "denoise":
+    if options.show_augmentation:
+        from roadseg.train.augmentation_sheet import show_augmentation
+
+        print(f"wrote {show_augmentation(options)}")
+    elif options.pretrain == "denoise":
         from roadseg.train.denoising import pretrain
 
         pretrain(options)
-        return 0
-    from roadseg.train.augmentation_sheet import show_augmentation
-    from roadseg.train.run import train
-
-    if options.show_augmentation:
-        print(f"wrote {show_augmentation(options)}")
     else:
+        from roadseg.train.run import train
+
         train(options)
     return 0
 

@@ -8,135 +8,135 @@ With --backbone-lr 0 the backbone's weights stay, and the decoder alone learns (
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
-import os
-import time
+import shlex
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn.functional import interpolate, mse_loss
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
-from roadseg.runtime.errors import RoadsegError, UsageError
 from roadseg.runtime.files import atomic_path
 from roadseg.runtime.spec import ModelSpec
-from roadseg.train.batches import Batches
+from roadseg.train.batches import Batch
+from roadseg.train.checkpoint import DENOISED, DENOISING
+from roadseg.train.distributed import rank, whole_batch, world_size
 from roadseg.train.evaluation import normalize
+from roadseg.train.inputs import open_training
+from roadseg.train.loop import Loop
 from roadseg.train.networks import Network
-from roadseg.train.optimization import MovingAverage, build_optimizer, lr_factor, set_lr
 from roadseg.train.options import TrainOptions
-from roadseg.train.progress import Progress, clock
-from roadseg.train.run import (
-    build_batches,
-    check_crop,
-    choose_device,
-    open_training,
-    own_size,
-)
-from roadseg.train.seed import seed_all
-from roadseg.train.start import start_network
+from roadseg.train.run import carry_out, fit_together, settle
+from roadseg.train.seed import mixed_seed, seed_all
+from roadseg.train.start import start_network, starting_artifact
+from roadseg.train.step import Step
 
 NOISE = 0.22  # its deviation; pixels are -1 to 1. The paper's best
-DENOISED = "denoised.pt"
-# What the loop here does not do: its steps are plain ones in float32.
-FIXED = {"clip": (0.0,), "accumulate": (1,), "amp": ("auto", "off"), "compile": (False,)}
+# Options that the training after it has to share, or had better.
+SHARED = {"data", "split", "val_split", "holdout", "label_maps", "classes"}
+SHARED |= {"network", "backbone", "network_options", "size", "crop"}
 
 
-class Denoiser:
-    """A network that learns to tell noise from picture.
+class DenoisingStep(Step):
+    """One optimizer step of a network, whose head gives three channels, towards the noise.
 
-    network: its head gives three channels.
-    spec: for the normalisation of its input.
+    random: draws the noise of the whole batch in each process: their number changes nothing.
     """
 
     def __init__(self, options: TrainOptions, network: Network, spec: ModelSpec) -> None:
-        self.options, self.network, self.spec = options, network, spec
-        self.device = next(network.parameters()).device
-        self.optimizer = build_optimizer(network, options)
-        self.average = MovingAverage(network, options.ema)
-        self.steps = 0
+        super().__init__(options, network, spec, nn.MSELoss())
+        self.random = torch.Generator()
 
-    def fit(self, batches: Batches) -> None:
-        """Train for all epochs, or as long as the minutes last; write denoised.pt after each."""
-        self.network.train()
-        start, total = time.monotonic(), self.options.epochs * len(batches)
-        limit = self.options.max_minutes * 60 or math.inf
-        progress = Progress()
-        for epoch in range(self.options.epochs):
-            losses: list[float] = []
-            for images, _ in batches.epoch(epoch):
-                share = max(self.steps / total, (time.monotonic() - start) / limit)
-                warm = (self.steps + 1) / max(1.0, self.options.warmup * len(batches))
-                set_lr(self.optimizer, lr_factor(self.options.schedule, share, warm))
-                losses.append(self.step(torch.from_numpy(images).to(self.device)))
-                spent = time.monotonic() - start
-                share = max(self.steps / total, spent / limit)
-                mean, left = sum(losses) / len(losses), spent * max(0.0, 1 / share - 1)
-                speed = self.steps * batches.batch_size / spent
-                progress.live(epoch + 1, share, mean, speed, left)
-                if share >= 1:
-                    break
-            told = f"epoch {epoch + 1:3d}  {mean:.3f} of the noise is left"
-            progress.line(f"{told}  {speed:.1f} images/s  {clock(left)} left")
-            self.save(self.options.out / DENOISED)
-            if share >= 1:
-                return
+    def __call__(self, batch: Batch, number: int, lr_factor: float) -> Tensor:
+        """See Step; the noise is a function of seed and step."""
+        self.random.manual_seed(mixed_seed(self.options.seed, number))
+        return super().__call__(batch, number, lr_factor)
 
-    def step(self, images: Tensor) -> float:
-        """Do one optimizer step on (N, H, W, 3) uint8; return the share of noise not told."""
-        loss = self.loss(normalize(images, self.spec))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        self.steps += 1
-        self.average.update(self.network, self.steps)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise RoadsegError(f"the loss is {value} in step {self.steps}: try a lower --lr")
-        return value
+    def piece_loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean square error of the noise, 1 when none is told; labels are not used."""
+        with self.time("forward"):
+            noisy, noise = self.disturb(normalize(images, self.spec))
+            with self.autocast():
+                told = self.forward(noisy)
+        with self.time("loss"):
+            loss: Tensor = self.loss(whole_batch(told), whole_batch(noise))
+            return loss
 
-    def loss(self, pictures: Tensor) -> Tensor:
-        """(N, 3, H, W), normalised -> the mean square error of the noise; 1 when none is told."""
+    def disturb(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Return pictures (N, 3, H, W) with noise, and the noise (N, 3, H/stride, W/stride)."""
         count, _, height, width = pictures.shape
         stride = self.network.stride
-        cells = count, 3, height // stride, width // stride
-        noise = torch.randn(cells, device=pictures.device)
+        cells = count * world_size(), 3, height // stride, width // stride
+        noise = torch.randn(cells, generator=self.random)[rank() :: world_size()]
+        noise = noise.to(pictures.device)
         full = interpolate(noise, scale_factor=stride, mode="nearest")
         # Scaled so that pictures and noise together have the pictures' own range.
-        return mse_loss(self.network((pictures + NOISE * full) / math.sqrt(1 + NOISE**2)), noise)
+        return (pictures + NOISE * full) / math.sqrt(1 + NOISE**2), noise
 
-    def save(self, path: Path) -> None:
+
+class Denoiser(Loop):
+    """A run that learns to tell noise from picture."""
+
+    kind = DENOISING
+
+    def finish_epoch(self, row: dict[str, Any], last: bool) -> None:
+        """Record the epoch; write records, curves and weights, and last the checkpoint."""
+        self.record(row)
+        if rank() == 0:
+            self.outputs.write_records(self.state.history)
+            self.outputs.draw_curves(self.state.history)
+            self.write_weights(self.options.out / DENOISED)
+            self.save_last()
+        told = f"{row['loss']:.3f} of the noise is left"
+        self.progress.epoch(told, self.state, self.options, last)
+
+    def write_weights(self, path: Path) -> None:
         """Write the averaged weights without the head, as --weights takes them."""
-        state = self.average.network.state_dict()
+        state = self.step.average.network.state_dict()
         kept = {name: value.cpu() for name, value in state.items() if not name.startswith("head.")}
         with atomic_path(path) as part:
             torch.save(kept, part)
 
+    def end(self) -> None:
+        """Tell the command of the training."""
+        print(f"next: {next_command(self.options, self.spec.network)}", flush=True)
+
+
+def next_command(options: TrainOptions, config: dict[str, Any]) -> str:
+    """Return the command that trains the same network from what it learned here.
+
+    config: of the network, which an artefact may have brought with it.
+    """
+    if starting_artifact(options.weights):
+        inner = {name: value for name, value in config.items() if name != "architecture"}
+        network = {"network": config["architecture"], "network_options": json.dumps(inner)}
+        options = dataclasses.replace(options, **network, backbone="")
+    words = ["seg-train"]
+    for entry in dataclasses.fields(options):
+        value = getattr(options, entry.name)
+        if entry.name in SHARED and value != entry.default:
+            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            words += [f"--{entry.name.replace('_', '-')}", text]
+    words += ["--weights", str(options.out / DENOISED), "--out", f"{options.out}-trained"]
+    return shlex.join(words)
+
+
+def prepare_denoising(options: TrainOptions) -> Denoiser:
+    """Open the images of the data sets, held-out ones left out, and unlabelled frames."""
+    seed_all(options.seed)
+    training, validation = open_training(options)
+    start = start_network(options, classes=3)
+    spec, batches = fit_together(options, start, training, validation)
+    frames = sum(len(part) for part in batches.parts)
+    origin = f", weights {start.origin}" if start.origin else ""
+    print(f"{spec.name}{origin}: denoising {frames} frames, run in {options.out}", flush=True)
+    settle(start, spec, batches)
+    return Denoiser(options, DenoisingStep(options, start.network, spec), batches)
+
 
 def pretrain(options: TrainOptions) -> Denoiser:
-    """Pre-train on the images of the data sets, held-out ones left out, and unlabelled frames."""
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise UsageError("pretrain runs in one process: start it without torchrun")
-    for name, known in FIXED.items():
-        if getattr(options, name) not in known:
-            raise UsageError(f"pretrain does not know {name}: leave --{name} out")
-    if (options.out / DENOISED).exists():
-        raise UsageError(f"{options.out} has a {DENOISED} already: give another --out")
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    seed_all(options.seed)
-    training, _ = open_training(options)
-    start = start_network(options, classes=3)
-    network = start.network
-    network.to(choose_device(options.device)).to(memory_format=torch.channels_last)
-    size = options.size or own_size(training[0], network.multiple)
-    batches = build_batches(options, training, size)
-    check_crop(options.crop, network, batches.batch_size)
-    classes = training[0].classes.classes
-    spec = ModelSpec(start.config["architecture"], classes, size.width, size.height)
-    frames = sum(len(part) for part in batches.parts)
-    print(f"{spec.name}, weights {start.origin}: denoising {frames} frames, in {options.out}")
-    denoiser = Denoiser(options, network, spec)
-    denoiser.fit(batches)
-    print(f"next: --weights {options.out / DENOISED}")
-    return denoiser
+    """Pre-train as told; returns the run at its end."""
+    return carry_out(options, prepare_denoising)

@@ -245,5 +245,5 @@ class TrainOptions:
             )
         if self.unlabelled and not self.teacher and self.pretrain == "none":
             raise UsageError("unlabelled frames are learned from a teacher: give --teacher")
-        if self.pretrain != "none" and (self.teacher or self.resume or self.qat or self.prune):
-            raise UsageError("pretrain goes with no teacher, resume, qat or prune")
+        if self.pretrain != "none" and (self.teacher or self.qat or self.prune):
+            raise UsageError("pretrain goes with no teacher, qat or prune")

@@ -36,12 +36,12 @@ class Outputs:
         self.folder, self.recipe = folder, recipe
         self.board: SummaryWriter | None = None
 
-    def write_recipe(self) -> None:
-        """Write the recipe, with the first epoch: a run that never got so far leaves nothing."""
-        write_text(self.folder / RECIPE, self.recipe)
+    def write_records(self, history: Sequence[dict[str, Any]]) -> None:
+        """Write the recipe, all epochs to metrics.jsonl, the last one's scalars to TensorBoard.
 
-    def write_metrics(self, history: Sequence[dict[str, Any]]) -> None:
-        """Write all epochs to metrics.jsonl, and the last one's scalars to TensorBoard."""
+        The recipe with each epoch: a run that never got so far leaves nothing.
+        """
+        write_text(self.folder / RECIPE, self.recipe)
         write_text(self.folder / METRICS, "".join(json.dumps(row) + "\n" for row in history))
         row = history[-1]
         self.board = self.board or self._open_board(row["epoch"])
@@ -53,6 +53,12 @@ class Outputs:
             self.board.add_scalar(name, value, row["epoch"])
         self.board.flush()
 
+    def draw_curves(self, history: Sequence[dict[str, Any]]) -> None:
+        """Draw the learning curves."""
+        from roadseg.train.plots import draw_curves
+
+        draw_curves(history, self.folder / CURVES)
+
     def draw(
         self,
         history: Sequence[dict[str, Any]],
@@ -62,10 +68,10 @@ class Outputs:
         matrices: Sequence[ConfusionMatrix],
     ) -> None:
         """Draw the plots and the sheet; `matrices` has the confusion of each image."""
-        from roadseg.train.plots import draw_confusion, draw_curves
+        from roadseg.train.plots import draw_confusion
         from roadseg.train.sheet import choose_rows, draw_sheet
 
-        draw_curves(history, self.folder / CURVES)
+        self.draw_curves(history)
         whole = total(matrices, len(spec.classes))
         draw_confusion(whole, spec.class_names, self.folder / CONFUSION)
         rows = []

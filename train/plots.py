@@ -57,24 +57,26 @@ def drawn(path: Path, width: float, height: float, pad: float = 0.12) -> Iterato
 
 
 def draw_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw loss, mIoU and learning rate over epochs; `history` has a row for each epoch."""
+    """Draw loss, mIoU where there is one, and learning rate over epochs, of each a row."""
     epochs = [row["epoch"] for row in history]
     scored = [row for row in history if "miou" in row]
-    with drawn(path, 10.5, 3.0) as figure:
-        loss, miou, rate = figure.subplots(1, 3)
+    count = 3 if scored else 2
+    with drawn(path, 3.5 * count, 3.0) as figure:
+        loss, *middle, rate = figure.subplots(1, count)
         _curve(loss, "Training loss", epochs, [row["loss"] for row in history], BLUE)
-        _curve(
-            miou,
-            "Validation mIoU (%)",
-            [row["epoch"] for row in scored],
-            [100 * row["miou"] for row in scored],
-            GREEN,
-        )
-        _mark_best(miou, scored)
+        for miou in middle:
+            _curve(
+                miou,
+                "Validation mIoU (%)",
+                [row["epoch"] for row in scored],
+                [100 * row["miou"] for row in scored],
+                GREEN,
+            )
+            _mark_best(miou, scored)
         thousandths = [1000 * row["lr"] for row in history]
         _curve(rate, "Learning rate (thousandths)", epochs, thousandths, ORANGE)
         rate.set_ylim(0, None)
-        for axes in (loss, miou, rate):
+        for axes in (loss, *middle, rate):
             axes.set_xlim(1, max(2, *epochs))
 
 
@@ -91,8 +93,6 @@ def _curve(axes: Axes, title: str, x: Sequence[int], y: Sequence[float], color: 
 
 def _mark_best(axes: Axes, scored: Sequence[dict[str, Any]]) -> None:
     """Write the best score beside its point."""
-    if not scored:
-        return
     best = max(scored, key=lambda row: row["miou"])
     place = best["epoch"], 100 * best["miou"]
     axes.plot(*place, "o", color=GREEN, markeredgecolor="white", markersize=8, clip_on=False)

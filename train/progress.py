@@ -11,7 +11,7 @@ from roadseg.train.options import TrainOptions
 from roadseg.train.outputs import PICTURES
 
 if TYPE_CHECKING:
-    from roadseg.train.trainer import State
+    from roadseg.train.loop import State
 
 
 class Progress:
@@ -26,21 +26,25 @@ class Progress:
             line = f"epoch {epoch}  {share:4.0%}  loss {loss:.3f}  {speed:.1f} images/s"
             print(f"\r{line}  {clock(left_s)} left\033[K", end="", flush=True)
 
-    def epoch(self, row: dict[str, Any], state: State, options: TrainOptions, last: bool) -> None:
-        """Print an epoch's line."""
-        score = f"  mIoU {100 * row['miou']:5.2f}" if "miou" in row else " " * 12
-        for name, other in row.get("others", {}).items():
-            score += f"  {name} {100 * other['miou']:5.2f}"
+    def epoch(self, told: str, state: State, options: TrainOptions, last: bool) -> None:
+        """Print the line of the epoch that was just done; told: what it reached."""
+        row = state.history[-1]
         share = row["epoch"] / options.epochs
         if options.max_minutes:
             share = max(share, state.elapsed_s / options.max_minutes / 60)
         left = 0.0 if last else state.elapsed_s * (1 / share - 1)
-        line = f"epoch {row['epoch']:3d}  loss {row['loss']:.4f}{score}"
+        line = f"epoch {row['epoch']:3d}  {told}"
         self.line(f"{line}  {row['images_per_s']:.1f} images/s  {clock(left)} left")
 
     def line(self, line: str) -> None:
         """Print a line that stays, in the live one's place."""
-        print(("\r\033[K" if self.tty else "") + line, flush=True)
+        self.clear()
+        print(line, flush=True)
+
+    def clear(self) -> None:
+        """Take the live line away."""
+        if self.tty:
+            print("\r\033[K", end="", flush=True)
 
     def end(self, state: State, options: TrainOptions) -> None:
         """Print the best epoch's IoU by class, where the pictures are, and what to do next."""
@@ -52,6 +56,14 @@ class Progress:
         print("pictures: " + ", ".join(str(options.out / name) for name in PICTURES))
         command = ["seg-export", str(options.out / BEST), "--int8", "--data", options.data[0]]
         print("next: " + shlex.join(command), flush=True)
+
+
+def scores_text(row: dict[str, Any]) -> str:
+    """Return an epoch's validation scores, in percent; as much space where it has none."""
+    text = f"  mIoU {100 * row['miou']:5.2f}" if "miou" in row else " " * 12
+    for name, other in row.get("others", {}).items():
+        text += f"  {name} {100 * other['miou']:5.2f}"
+    return text
 
 
 def clock(seconds: float) -> str:

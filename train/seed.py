@@ -13,6 +13,11 @@ def seed_all(*numbers: int) -> None:
 
     Done anew with (seed, epoch, rank) at each epoch: so a resumed run draws what it would have.
     """
-    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    seed = mixed_seed(*numbers)
     random.seed(seed)
     torch.manual_seed(seed)
+
+
+def mixed_seed(*numbers: int) -> int:
+    """Return one seed from some numbers, a different one for each choice of them."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -15,7 +15,6 @@ from roadseg.train.batches import Batch
 from roadseg.train.distillation import Distillation
 from roadseg.train.distributed import data_parallel, whole_batch, world_size
 from roadseg.train.evaluation import normalize
-from roadseg.train.losses import DeepSupervision, SegmentationLoss
 from roadseg.train.networks import Network
 from roadseg.train.optimization import MovingAverage, build_optimizer, set_lr
 from roadseg.train.options import TrainOptions
@@ -34,7 +33,7 @@ class Step:
         options: TrainOptions,
         network: Network,
         spec: ModelSpec,
-        loss: SegmentationLoss | DeepSupervision,
+        loss: nn.Module,
         distillation: Distillation | None = None,
     ) -> None:
         self.options, self.network, self.spec = options, network, spec
@@ -90,17 +89,21 @@ class Step:
 
     def backward(self, images: Tensor, labels: Tensor) -> Tensor:
         """Add the gradient of a piece; return its share of the loss."""
-        with self.time("forward"), self.autocast():
-            logits = self.forward(normalize(images, self.spec))
-        with self.time("teachers"):
-            seen = self.distillation.see(images) if self.distillation else []
-        with self.time("loss"):
-            loss = self.loss_of(logits, labels, seen) / self.options.accumulate
+        loss = self.piece_loss(images, labels) / self.options.accumulate
         with self.time("backward"):
             # Times the processes, as DistributedDataParallel takes the mean of their gradients.
             self.scaler.scale(loss * world_size()).backward()  # type: ignore[no-untyped-call]
         detached: Tensor = loss.detach()
         return detached
+
+    def piece_loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of a piece: images (N, H, W, 3) and labels (N, H, W), both uint8."""
+        with self.time("forward"), self.autocast():
+            logits = self.forward(normalize(images, self.spec))
+        with self.time("teachers"):
+            seen = self.distillation.see(images) if self.distillation else []
+        with self.time("loss"):
+            return self.loss_of(logits, labels, seen)
 
     def loss_of(self, logits: Tensor, labels: Tensor, seen: Sequence[Tensor]) -> Tensor:
         """Return the loss of a piece: of its labels, and towards what teachers see in it.

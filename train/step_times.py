@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from roadseg.train.trainer import Trainer
+    from roadseg.train.loop import Loop
 
 Timer = Callable[[str], AbstractContextManager[None]]
 
@@ -67,19 +67,19 @@ class StepTimes:
         return sum(self.seconds[part] for part in NETWORK) / sum(self.seconds.values())
 
 
-def profile_steps(trainer: Trainer, steps: int) -> StepTimes:
+def profile_steps(loop: Loop, steps: int) -> StepTimes:
     """Train for some steps, epoch after epoch, and return where their time went."""
-    times = StepTimes(trainer.step.device)
-    trainer.step.time = times
+    times = StepTimes(loop.step.device)
+    loop.step.time = times
     done = 0
     while done < WARM_UP + steps:
-        for _ in trainer.steps(trainer.state.epoch):
+        for _ in loop.steps(loop.state.epoch):
             done += 1
             if done == WARM_UP:
                 times.restart()
             if done == WARM_UP + steps:
                 break
-        trainer.state.epoch += 1
+        loop.state.epoch += 1
     times.stop()
     return times
 

@@ -1,73 +1,28 @@
-"""The training loop: steps, validations, checkpoints; it can be killed and resumed at any time."""
+"""Training on labels: the loop with validations, pictures and the best checkpoint."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from roadseg.data.confusion import ConfusionMatrix
-from roadseg.runtime.errors import RoadsegError, UsageError
-from roadseg.runtime.spec import ModelSpec
 from roadseg.train import checkpoint
 from roadseg.train.batches import Batches
-from roadseg.train.distributed import decided_by_first, rank
+from roadseg.train.distributed import rank
 from roadseg.train.evaluation import total
-from roadseg.train.networks import complete_config
-from roadseg.train.optimization import lr_factor
+from roadseg.train.loop import Loop
 from roadseg.train.options import TrainOptions
-from roadseg.train.outputs import Outputs
-from roadseg.train.progress import Progress
-from roadseg.train.qat import freeze_statistics
-from roadseg.train.recipe import recipe_text
-from roadseg.train.seed import seed_all
-from roadseg.train.start import chosen_options
+from roadseg.train.progress import scores_text
 from roadseg.train.step import Step
 from roadseg.train.validation import Validation, spec_metrics
 
-GPU_STEPS = 10  # between looks at the loss, each of which waits for a GPU
 
-
-@dataclasses.dataclass
-class State:
-    """How far a run is.
-
-    step: optimizer steps done.
-    epoch: epochs done.
-    elapsed_s: time spent, over all its resumptions.
-    history: a row of metrics for each epoch.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    elapsed_s: float = 0.0
-    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-
-    @property
-    def mious(self) -> list[float]:
-        """Validation mIoU, 0 to 1, of each epoch that has one."""
-        return [row["miou"] for row in self.history if "miou" in row]
-
-    @property
-    def best(self) -> float:
-        """Highest validation mIoU so far, -1 before the first."""
-        return max(self.mious, default=-1.0)
-
-    @property
-    def without_gain(self) -> int:
-        """Validations since the best one."""
-        return len(self.mious) - 1 - self.mious.index(self.best) if self.mious else 0
-
-
-class Trainer:
-    """A run: a network, its data, and everything that changes while it learns."""
+class Trainer(Loop):
+    """A run that learns labels, and keeps the network that does best on those held back."""
 
     def __init__(
         self,
@@ -76,89 +31,9 @@ class Trainer:
         batches: Batches,
         validation: Validation,
     ) -> None:
-        self.options, self.step, self.spec = options, step, step.spec
-        self.batches, self.validation = batches, validation
-        self.state = State()
+        super().__init__(options, step, batches)
+        self.validation = validation
         self.matrix = ConfusionMatrix(len(self.spec.classes))
-        self.progress = Progress()
-        self.outputs = Outputs(options.out, recipe_text(options, chosen_options(options)))
-        self._since = time.monotonic()
-
-    def fit(self) -> None:
-        """Train until the epochs, the minutes or the patience are used up."""
-        self._since = time.monotonic() - self.state.elapsed_s
-        try:
-            done = self.share_done() >= 1 or self.is_exhausted()
-            while not done:
-                done = self.run_epoch()
-        finally:
-            self.outputs.close()
-        self.progress.end(self.state, self.options)
-
-    def share_done(self) -> float:
-        """Return the progress of the run, 0 to 1: of its steps, or of its time if that is more."""
-        done = self.state.step / (self.options.epochs * len(self.batches))
-        limit = self.options.max_minutes * 60
-        if not limit:
-            return done
-        return max(done, decided_by_first((time.monotonic() - self._since) / limit))
-
-    def is_exhausted(self) -> bool:
-        """Return whether the run has been without a gain for as long as it may be."""
-        return 0 < self.options.patience <= self.state.without_gain
-
-    def run_epoch(self) -> bool:
-        """Train for an epoch, validate when it is due, write checkpoints; True after the last."""
-        start, first = time.monotonic(), self.state.step
-        losses = torch.zeros((), dtype=torch.float64, device=self.step.device)
-        for loss in self.steps(self.state.epoch):
-            losses += loss
-            share, done = self.share_done(), self.state.step - first
-            if self.step.device.type == "cpu" or done % GPU_STEPS == 0:
-                speed = done * self.batches.batch_size / (time.monotonic() - start)
-                left = (time.monotonic() - self._since) * (1 / share - 1)
-                mean = self.finite(losses) / done
-                self.progress.live(self.state.epoch + 1, share, mean, speed, left)
-            if share >= 1:
-                break
-        mean = self.finite(losses) / done
-        speed = done * self.batches.batch_size / (time.monotonic() - start)
-        self.state.epoch += 1
-        row = {"epoch": self.state.epoch, "step": self.state.step, "loss": mean}
-        row |= {"images_per_s": speed, "lr": self.step.lr}
-        # Asked once: a run whose time ends while it saves has one more epoch, of one step, and is
-        # then validated.
-        last = self.share_done() >= 1
-        self.finish_epoch(row, last)
-        return last or self.is_exhausted()
-
-    def steps(self, epoch: int) -> Iterator[Tensor]:
-        """Train for an epoch; give each step's loss."""
-        seed_all(self.options.seed, epoch, rank())
-        self.step.network.train()
-        if self.options.qat:
-            freeze_statistics(self.step.network)
-        warmup = self.options.warmup * len(self.batches)
-        batches = self.batches.epoch(epoch)
-        while True:
-            with self.step.time("data wait"):
-                batch = next(batches, None)
-            if batch is None:
-                return
-            warm = (self.state.step + 1) / warmup if warmup else 1.0
-            factor = lr_factor(self.options.schedule, self.share_done(), warm)
-            self.state.step += 1
-            yield self.step(batch, self.state.step, factor)
-
-    def finite(self, losses: Tensor) -> float:
-        """Return a sum of losses; raises RoadsegError when it is no number any more."""
-        value = float(losses)
-        if not math.isfinite(value):
-            raise RoadsegError(
-                f"the loss is {value} in epoch {self.state.epoch + 1}: try a lower --lr or "
-                "--clip 1, and --resume from the last epoch"
-            )
-        return value
 
     def finish_epoch(self, row: dict[str, Any], last: bool) -> None:
         """Validate when it is due, then record the epoch."""
@@ -170,44 +45,31 @@ class Trainer:
             self.matrix = total(matrices, len(self.spec.classes))
             row |= found
             self.spec = self.spec.replace(metrics=spec_metrics(row))
-        self.state.elapsed_s = time.monotonic() - self._since
-        row["elapsed_s"] = round(self.state.elapsed_s, 1)
-        self.state.history.append(row)
+        self.record(row)
         if rank() == 0:
             self.write(matrices, is_best=row.get("miou", -1.0) > best)
-        self.progress.epoch(row, self.state, self.options, last or self.is_exhausted())
+        told = f"loss {row['loss']:.4f}{scores_text(row)}"
+        self.progress.epoch(told, self.state, self.options, last or self.is_exhausted())
 
     def write(self, matrices: Sequence[ConfusionMatrix], is_best: bool) -> None:
         """Write metrics, pictures after a validation, and checkpoints."""
         network, images = self.step.average.network, self.validation.images
         # Before the checkpoint: when killed in between, the epoch is done again and all is renewed.
-        self.outputs.write_recipe()
-        self.outputs.write_metrics(self.state.history)
+        self.outputs.write_records(self.state.history)
         if matrices:
             self.outputs.draw(self.state.history, network, self.spec, images, matrices)
-        told = {key: str(value) for key, value in dataclasses.asdict(self.options).items()}
-        content = {"history": self.state.history, "options": told}
         if is_best:  # what using the network needs
             average = {"average": network.state_dict()}
-            checkpoint.save(self.options.out / checkpoint.BEST, self.spec, content | average)
-        content |= self.step.state_dict()  # what resuming needs
-        content["state"] = dataclasses.asdict(self.state)
-        content["matrix"] = torch.from_numpy(self.matrix.counts)
-        checkpoint.save(self.options.out / checkpoint.LAST, self.spec, content)
+            path = self.options.out / checkpoint.BEST
+            checkpoint.save(path, self.spec, self.content() | average)
+        self.save_last(matrix=torch.from_numpy(self.matrix.counts))
 
-    def resume(self, path: Path) -> None:
-        """Go on from a checkpoint; raises ModelError or UsageError when it is not of this run."""
-        content = checkpoint.read(path)
-        spec = ModelSpec.from_json(content["spec"], str(path))
-        if complete_config(spec.network) == complete_config(self.spec.network):
-            spec = spec.replace(network=self.spec.network)  # an option may be newer than the file
-        for what in ("network", "classes", "trained_on", "quantization"):
-            if getattr(spec, what) != getattr(self.spec, what):
-                raise UsageError(
-                    f"{path} was trained with another {what}: resume with the same options, or "
-                    "give another --out"
-                )
-        self.step.load_state_dict(content)
-        self.state = State(**content["state"])
+    def resume(self, path: Path) -> dict[str, Any]:
+        """See Loop."""
+        content = super().resume(path)
         self.matrix.counts = np.asarray(content["matrix"].numpy())
-        self.spec = spec
+        return content
+
+    def end(self) -> None:
+        """Tell the best epoch's scores, and how to export it."""
+        self.progress.end(self.state, self.options)

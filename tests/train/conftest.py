@@ -87,6 +87,16 @@ def taught(blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "best.pt"
 
 
+@pytest.fixture(scope="session")
+def denoised_run(blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of --pretrain denoise that is done."""
+    from roadseg.train.cli import main
+
+    out = tmp_path_factory.mktemp("denoised") / "run"
+    assert main([*short_run(blocks, out), "--pretrain", "denoise"]) == 0
+    return out
+
+
 @pytest.fixture
 def options(argv: Argv) -> Callable[..., TrainOptions]:
     """The same as options."""

@@ -12,17 +12,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from roadseg.runtime.errors import ModelError
 from roadseg.train import cli
-from roadseg.train.checkpoint import load_checkpoint, read
+from roadseg.train.checkpoint import DENOISING, FORMAT, load_checkpoint, read
+from roadseg.train.denoising import pretrain
+from roadseg.train.loop import Loop
 from roadseg.train.options import TrainOptions
 from roadseg.train.run import train
-from roadseg.train.trainer import Trainer
 
 Options = Callable[..., TrainOptions]
 EPOCHS = 8
 ALL = "--optimizer adam --weight-decay 0 --schedule onecycle --clip 1 --accumulate 2"
 EVERYTHING = (*ALL.split(), "--amp", "float16", "--patience", "9")
+KINDS = {"none": FORMAT, "denoise": DENOISING}  # of last.pt, by --pretrain
+
+both = pytest.mark.parametrize("kind", KINDS)
 
 
 def equal(one: object, other: object) -> bool:
@@ -36,10 +39,11 @@ def equal(one: object, other: object) -> bool:
     return one == other
 
 
-def learned(folder: Path) -> dict[str, object]:
+def learned(folder: Path, kind: str = "none") -> dict[str, object]:
     """All that was learned: weights, their average, the optimizer's state, the scores."""
-    content = read(folder / "last.pt")
-    found = {key: content[key] for key in ("model", "average", "optimizer", "scaler", "matrix")}
+    content = read(folder / "last.pt", KINDS[kind])
+    keys = ("model", "average", "optimizer", "scaler", *(("matrix",) if kind == "none" else ()))
+    found = {key: content[key] for key in keys}
     scores = [(row["epoch"], row["loss"], row.get("miou")) for row in content["history"]]
     return found | {"scores": scores}
 
@@ -49,21 +53,34 @@ def epochs(folder: Path) -> list[int]:
     return [json.loads(line)["epoch"] for line in lines]
 
 
-def test_same_seed_same_run(options: Options, tmp_path: Path) -> None:
-    train(options(out="one"))
-    train(options("--workers", "3", out="two"))
-    train(options("--seed", "1", out="three"))
-    one = learned(tmp_path / "one")
-    assert equal(one, learned(tmp_path / "two"))
-    assert not equal(one, learned(tmp_path / "three"))
+def usable(folder: Path, kind: str) -> dict[str, torch.Tensor]:
+    """The weights that a run leaves to be used."""
+    if kind == "none":
+        return dict(load_checkpoint(folder / "best.pt").network.state_dict())
+    found: dict[str, torch.Tensor] = torch.load(folder / "denoised.pt", weights_only=True)
+    return found
 
 
+def carry_out(options: TrainOptions) -> Loop:
+    return train(options) if options.pretrain == "none" else pretrain(options)
+
+
+@both
+def test_same_seed_same_run(options: Options, tmp_path: Path, kind: str) -> None:
+    for out, words in (("one", "--workers 1"), ("two", "--workers 3"), ("three", "--seed 1")):
+        carry_out(options("--pretrain", kind, *words.split(), out=out))
+    one = learned(tmp_path / "one", kind)
+    assert equal(one, learned(tmp_path / "two", kind))
+    assert not equal(one, learned(tmp_path / "three", kind))
+
+
+@both
 def test_killed_at_any_moment_it_resumes_to_the_same_bits(
-    argv: Callable[..., list[str]], tmp_path: Path
+    argv: Callable[..., list[str]], tmp_path: Path, kind: str
 ) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["roadseg.train.run", "timm"])
-    more = ("--epochs", str(EPOCHS), "--evaluate-every", "4")
+    more = ("--epochs", str(EPOCHS), "--evaluate-every", "4", "--pretrain", kind)
 
     whole = context.Process(target=cli.main, args=(argv(*more, out="whole"),))
     whole.start()
@@ -87,114 +104,74 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bits(
         if process.exitcode == 0:
             break
     assert kills >= 2
-    assert equal(learned(tmp_path / "whole"), learned(tmp_path / "killed"))
+    assert equal(learned(tmp_path / "whole", kind), learned(tmp_path / "killed", kind))
     assert epochs(tmp_path / "killed") == list(range(1, EPOCHS + 1))
-    best = [load_checkpoint(tmp_path / name / "best.pt").network for name in ("whole", "killed")]
-    assert equal(*(dict(network.state_dict()) for network in best))
+    assert equal(usable(tmp_path / "whole", kind), usable(tmp_path / "killed", kind))
     assert not list((tmp_path / "killed").glob(".*part*"))
 
 
+def interrupt(patch: pytest.MonkeyPatch, at: int) -> None:
+    """Let Ctrl-C be pressed in the second step of an epoch, counted from 0."""
+
+    def interrupted(loop: Loop, epoch: int) -> Iterator[torch.Tensor]:
+        for number, loss in enumerate(steps(loop, epoch)):
+            if (epoch, number) == (at, 1):
+                raise KeyboardInterrupt
+            yield loss
+
+    steps = Loop.steps
+    patch.setattr(Loop, "steps", interrupted)
+
+
+@both
 def test_with_all_that_has_a_state_it_resumes_to_the_same_bits(
-    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    more = ("--epochs", "4", *EVERYTHING)
-    train(options(*more, out="whole"))
-
-    def interrupted(trainer: Trainer, epoch: int) -> Iterator[torch.Tensor]:
-        if epoch == 2:
-            raise KeyboardInterrupt
-        yield from steps(trainer, epoch)
-
-    steps = Trainer.steps
+    more = ("--epochs", "4", *EVERYTHING, "--pretrain", kind)
+    carry_out(options(*more, out="whole"))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Trainer, "steps", interrupted)
-        train(options(*more, out="stopped"))
+        interrupt(patch, 2)
+        carry_out(options(*more, out="stopped"))
     assert epochs(tmp_path / "stopped") == [1, 2]
-    train(options(*more, "--resume", out="stopped"))
-    assert equal(learned(tmp_path / "whole"), learned(tmp_path / "stopped"))
+    carry_out(options(*more, "--resume", out="stopped"))
+    assert equal(learned(tmp_path / "whole", kind), learned(tmp_path / "stopped", kind))
 
 
-def test_finished_run_resumes_to_nothing_but_its_report(options: Options, tmp_path: Path) -> None:
-    train(options())
-    before = learned(tmp_path / "run")
-    train(options("--resume"))
-    assert equal(before, learned(tmp_path / "run"))
-    assert epochs(tmp_path / "run") == [1, 2]
-    train(options("--resume", "--epochs", "3"))
-    assert epochs(tmp_path / "run") == [1, 2, 3]
-
-
-@pytest.fixture(scope="module")
-def finished(blocks: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The arguments of a run that is done."""
-    out = tmp_path_factory.mktemp("finished") / "run"
-    words = ["--data", str(blocks), "--out", str(out), "--weights", "none", "--epochs", "1"]
-    words += ["--backbone", "mobilenetv2_050", "--crop", "64x64", "--threads", "1"]
-    assert cli.main(words) == 0
-    return words
-
-
-def option(words: list[str], name: str) -> str:
-    return words[words.index(name) + 1]
-
-
-def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    capsys.readouterr()
-    assert cli.main(words) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1 and told.startswith("seg-train: ")
-    return told
-
-
-@pytest.mark.parametrize("kept", [0, 1, 1000, 0.5, -1])
-def test_damaged_checkpoint_is_refused_in_one_line(
-    finished: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], kept: float
-) -> None:
-    whole = (Path(option(finished, "--out")) / "last.pt").read_bytes()
-    length = round(len(whole) * kept) if isinstance(kept, float) else kept
-    damaged = tmp_path / "last.pt"
-    damaged.write_bytes(whole[:length])
-    words = [*finished, "--resume", "--out", str(tmp_path)]
-    assert "is not a checkpoint of seg-train" in refused(words, capsys)
-    assert damaged.read_bytes() == whole[:length]
-    with pytest.raises(ModelError, match="is not a checkpoint of seg-train"):
-        load_checkpoint(damaged)
-
-
+@both
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("epoch", "told"),
     [
-        (("--network", "deeplabv3plus"), "was trained with another network"),
-        (("--classes", "road"), "was trained with another classes"),
-        (("--holdout", "b"), "was trained with another trained_on"),
+        (0, "seg-train: stopped in its first epoch: nothing is kept\n"),
+        (1, "seg-train: stopped after epoch 1: go on with --resume\n"),
     ],
 )
-def test_run_is_not_resumed_with_other_options(
-    finished: list[str],
+def test_ctrl_c_tells_how_to_go_on(
+    argv: Callable[..., list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    change: tuple[str, ...],
-    message: str,
+    kind: str,
+    epoch: int,
+    told: str,
 ) -> None:
-    assert message in refused([*finished, "--resume", *change], capsys)
+    interrupt(monkeypatch, epoch)
+    assert cli.main(argv("--pretrain", kind)) == 130
+    assert capsys.readouterr().err == told
+    assert (tmp_path / "run").exists() is bool(epoch)
 
 
-def test_run_is_not_written_over(finished: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    last = Path(option(finished, "--out")) / "last.pt"
-    before = last.read_bytes()
-    assert "go on with --resume" in refused(finished, capsys)
-    assert last.read_bytes() == before
-
-
-def test_checkpoint_of_a_newer_version_or_another_tool_is_refused(
-    finished: list[str], tmp_path: Path
+@both
+def test_finished_run_resumes_to_nothing_but_its_report(
+    options: Options, tmp_path: Path, kind: str
 ) -> None:
-    content = read(Path(option(finished, "--out")) / "best.pt")
-    torch.save(content | {"schema": 99}, tmp_path / "newer.pt")
-    with pytest.raises(ModelError, match="newer roadseg"):
-        load_checkpoint(tmp_path / "newer.pt")
-    torch.save({"state_dict": {}}, tmp_path / "foreign.pt")
-    with pytest.raises(ModelError, match="is not a checkpoint of seg-train"):
-        load_checkpoint(tmp_path / "foreign.pt")
-    torch.save(content | {"average": {}}, tmp_path / "empty.pt")
-    with pytest.raises(ModelError, match="its weights do not fit its network"):
-        load_checkpoint(tmp_path / "empty.pt")
+    more = ("--pretrain", kind)
+    carry_out(options(*more))
+    before = learned(tmp_path / "run", kind)
+    for name in (".last.1.part.pt", ".denoised.1.part.pt"):  # half-written when it was killed
+        (tmp_path / "run" / name).touch()
+    carry_out(options(*more, "--resume"))
+    assert not list((tmp_path / "run").glob(".*part*"))
+    assert equal(before, learned(tmp_path / "run", kind))
+    assert epochs(tmp_path / "run") == [1, 2]
+    carry_out(options(*more, "--resume", "--epochs", "3"))
+    assert epochs(tmp_path / "run") == [1, 2, 3]

@@ -73,14 +73,6 @@ def test_patience_ends_a_run(options: Options) -> None:
     assert again.state.epoch == trainer.state.epoch
 
 
-def test_another_optimizer_is_not_resumed(
-    options: Options, argv: Argv, capsys: pytest.CaptureFixture[str]
-) -> None:
-    train(options("--epochs", "1"))
-    assert main(argv("--resume", "--optimizer", "sgd")) == 2
-    assert "resume with the same --optimizer" in capsys.readouterr().err
-
-
 def test_random_numbers_follow_from_seed_epoch_and_rank() -> None:
     def drawn(*numbers: int) -> list[float]:
         seed_all(*numbers)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from roadseg.runtime.errors import MissingExtra, ModelError, UsageError
+from roadseg.train.checkpoint import DENOISED, DENOISING
 from roadseg.train.networks.backbone import LIGHT_BACKBONES, Backbone, widen_stem
 
 State = dict[str, Tensor]
@@ -77,6 +78,8 @@ def read_state(path: Path) -> State:
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, OSError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{path} cannot be read as weights ({first})") from None
+    if isinstance(state, dict) and state.get("format") == DENOISING:
+        raise ModelError(f"{path} is to resume --pretrain denoise: give {DENOISED} beside it")
     if isinstance(state, dict) and "average" in state:  # a checkpoint
         state = state["average"]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
