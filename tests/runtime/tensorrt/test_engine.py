@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from roadseg.runtime.artifact import read_artifact
 from roadseg.runtime.cuda import CudaError, DeviceProperties
@@ -138,13 +139,29 @@ def test_a_failure_of_the_gpu_is_told(model: Path, make_platform: MakePlatform) 
     assert fake(platform).leaks() == []
 
 
-def test_other_tensors_are_refused(model: Path, make_platform: MakePlatform) -> None:
-    graph, spec = read_artifact(model)
-    planes = onnx.helper.make_tensor_value_info("planes", onnx.TensorProto.FLOAT, None)
-    graph.graph.output.append(planes)
+def with_planes(graph: onnx.GraphProto) -> None:
+    graph.output.append(helper.make_tensor_value_info("planes", TensorProto.FLOAT, None))
+
+
+def with_float_pixels(graph: onnx.GraphProto) -> None:
+    graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
+
+
+def with_whole_logits(graph: onnx.GraphProto) -> None:
+    graph.node[-1].output[0] = "real logits"
+    graph.node.append(helper.make_node("Cast", ["real logits"], ["logits"], to=TensorProto.INT32))
+    graph.output[0].type.tensor_type.elem_type = TensorProto.INT32
+
+
+@pytest.mark.parametrize("change", [with_planes, with_float_pixels, with_whole_logits])
+def test_other_tensors_are_refused(
+    model: Path, make_platform: MakePlatform, change: Callable[[onnx.GraphProto], None]
+) -> None:
+    changed, spec = read_artifact(model)
+    change(changed.graph)
     platform = make_platform()
     with pytest.raises(ModelError, match="must take uint8 pixels and give float32 logits alone"):
-        TensorRtEngine(graph, spec, Size(64, 32), 0, platform)
+        TensorRtEngine(changed, spec, Size(64, 32), 0, platform)
     assert fake(platform).leaks() == []
 
 
