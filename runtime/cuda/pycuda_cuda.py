@@ -96,7 +96,8 @@ class PycudaCuda:
 
     def free(self, pointer: int) -> None:
         """See Cuda."""
-        self._drop(pointer)
+        with self._current("free"):
+            self._objects.pop(pointer).free()
 
     def allocate_host(self, size: int, mapped: bool) -> int:
         """See Cuda."""
@@ -106,8 +107,9 @@ class PycudaCuda:
             return self._keep(int(array.ctypes.data), array)
 
     def free_host(self, pointer: int) -> None:
-        """See Cuda."""
-        self._drop(pointer)
+        """See Cuda. The array may live on, in the traceback of a copy that failed."""
+        with self._current("free_host"):
+            self._objects.pop(pointer).base.free()
 
     def device_pointer(self, pointer: int) -> int:
         """See Cuda."""

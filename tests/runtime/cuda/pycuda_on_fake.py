@@ -1,14 +1,16 @@
 """pycuda.driver with a FakeCuda behind it: the names that are used, as pycuda 2026.1 has them.
 
 As there, a call needs a current context, a thread that ends with one aborts the process, and what
-Python drops is freed, if its context is current at that moment.
+Python drops is freed, if its context is current at that moment. Methods are no functions of Python
+there: the traceback of a failed call does not hold the object. Here neither.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -56,6 +58,18 @@ class DriverOnFake:
         except CudaError as error:
             raise self.Error(str(error)) from None
 
+    def _do(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        with self._call():
+            return call(*arguments)
+
+    def _record(self, event: int, stream: Any) -> None:
+        stream = stream.handle
+        self._do(self._fake.record, event, stream)
+
+    def _time_till(self, event: int, other: Any) -> float:
+        other = other._number
+        return float(self._do(self._fake.elapsed_ms, event, other))
+
     def _drop(self, kind: str, free: Any, number: int) -> None:
         """Free what Python drops."""
         if threading.get_ident() in self._current:
@@ -68,7 +82,7 @@ class DriverOnFake:
 
     def mem_alloc(self, bytes: int) -> _DeviceAllocation:
         with self._call() as fake:
-            return _DeviceAllocation(self, fake.allocate(bytes))
+            return _DeviceAllocation(self, fake.allocate(bytes), fake.free)
 
     def pagelocked_empty(
         self, shape: int, dtype: DTypeLike, order: str = "C", mem_flags: int = 0
@@ -80,12 +94,12 @@ class DriverOnFake:
             return np.asarray(_PagelockedHostAllocation(self, pointer, shape))
 
     def memcpy_htod_async(self, dest: int, src: NDArray[Any], stream: Any = None) -> None:
-        with self._call() as fake:
-            fake.copy_to_device(dest, src.ctypes.data, src.nbytes, stream.handle)
+        stream = stream.handle
+        self._do(self._fake.copy_to_device, dest, src.ctypes.data, src.nbytes, stream)
 
     def memcpy_dtoh_async(self, dest: NDArray[Any], src: int, stream: Any = None) -> None:
-        with self._call() as fake:
-            fake.copy_to_host(dest.ctypes.data, src, dest.nbytes, stream.handle)
+        stream = stream.handle
+        self._do(self._fake.copy_to_host, dest.ctypes.data, src, dest.nbytes, stream)
 
     def Stream(self, flags: int = 0) -> _Stream:
         if flags != 1:
@@ -138,26 +152,28 @@ class _Context:
         self._driver._retained -= 1
 
 
-class _DeviceAllocation:
-    def __init__(self, driver: DriverOnFake, pointer: int) -> None:
-        self._driver, self._pointer = driver, pointer
-
-    def __int__(self) -> int:
-        return self._pointer
+class _Allocation:
+    def __init__(self, driver: DriverOnFake, pointer: int, free: Callable[[int], None]) -> None:
+        self._driver, self._pointer, self._free = driver, pointer, free
 
     def free(self) -> None:
-        with self._driver._call() as fake:
-            fake.free(self._pointer)
+        self._driver._do(self._free, self._pointer)
         self._pointer = 0
 
     def __del__(self) -> None:
         if self._pointer:
-            self._driver._drop("memory", self._driver._fake.free, self._pointer)
+            self._driver._drop("memory", self._free, self._pointer)
 
 
-class _PagelockedHostAllocation:
+class _DeviceAllocation(_Allocation):
+    def __int__(self) -> int:
+        return self._pointer
+
+
+class _PagelockedHostAllocation(_Allocation):
     def __init__(self, driver: DriverOnFake, pointer: int, size: int) -> None:
-        self._driver, self._pointer = driver, pointer
+        super().__init__(driver, pointer, driver._fake.free_host)
+        self.get_device_pointer = partial(driver._do, driver._fake.device_pointer, pointer)
         self.__array_interface__ = {
             "shape": (size,),
             "typestr": "|u1",
@@ -165,27 +181,11 @@ class _PagelockedHostAllocation:
             "version": 3,
         }
 
-    def get_device_pointer(self) -> int:
-        with self._driver._call() as fake:
-            return fake.device_pointer(self._pointer)
-
-    def free(self) -> None:
-        with self._driver._call() as fake:
-            fake.free_host(self._pointer)
-        self._pointer = 0
-
-    def __del__(self) -> None:
-        if self._pointer:
-            self._driver._drop("memory", self._driver._fake.free_host, self._pointer)
-
 
 class _Stream:
     def __init__(self, driver: DriverOnFake, handle: int) -> None:
         self._driver, self.handle = driver, handle
-
-    def synchronize(self) -> None:
-        with self._driver._call() as fake:
-            fake.synchronize(self.handle)
+        self.synchronize = partial(driver._do, driver._fake.synchronize, handle)
 
     def __del__(self) -> None:
         self._driver._drop("stream", self._driver._fake.destroy_stream, self.handle)
@@ -194,15 +194,8 @@ class _Stream:
 class _Event:
     def __init__(self, driver: DriverOnFake, number: int) -> None:
         self._driver, self._number = driver, number
-
-    def record(self, stream: Any = None) -> _Event:
-        with self._driver._call() as fake:
-            fake.record(self._number, stream.handle)
-        return self
-
-    def time_till(self, other: _Event) -> float:
-        with self._driver._call() as fake:
-            return fake.elapsed_ms(self._number, other._number)
+        self.record = partial(driver._record, number)
+        self.time_till = partial(driver._time_till, number)
 
     def __del__(self) -> None:
         self._driver._drop("event", self._driver._fake.destroy_event, self._number)

@@ -124,6 +124,7 @@ def test_seg_run_without_tensorrt(capsys: Told) -> None:
 
 
 def test_seg_run_without_a_driver(tensorrt: Path, capsys: Told) -> None:
+    pytest.importorskip("cuda.bindings", reason="cuda-bindings is not installed")
     if has_device():
         pytest.skip("there is a GPU")
     assert "tensorrt" not in installed_engines()

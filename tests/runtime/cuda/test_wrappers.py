@@ -71,3 +71,23 @@ def test_pycuda_has_no_graphs(start_trial: Start) -> None:
     ):
         with pytest.raises(CudaError, match="has no CUDA graphs"):
             call()
+
+
+def test_pycuda_frees_memory_that_a_failed_copy_holds(
+    start_trial: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = start_trial("pycuda")
+    cuda, stream = trial.cuda, trial.cuda.create_stream()
+    device, host = cuda.allocate(4), cuda.allocate_host(4, False)
+
+    def fail(*arguments: int) -> None:
+        raise CudaError("copy", 1, "invalid argument")
+
+    monkeypatch.setattr(trial.fake, "copy_to_device", fail)
+    with pytest.raises(CudaError, match="invalid argument") as failure:
+        cuda.copy_to_device(device, host, 4, stream)
+    cuda.free(device)
+    cuda.free_host(host)
+    cuda.destroy_stream(stream)
+    assert trial.leaks() == []
+    assert failure.traceback  # it lived until here
