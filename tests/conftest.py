@@ -138,7 +138,7 @@ def fake_platform(
     device: fake_cuda.DeviceProperties = fake_cuda.DISCRETE, **options: object
 ) -> Platform:
     """Return a machine with a GPU; options of the fake CUDA and the fake TensorRT."""
-    mine = {name: options.pop(name) for name in ("captures", "memory") if name in options}
+    mine = {name: options.pop(name) for name in ("captures", "spoils", "memory") if name in options}
     cuda = FakeCuda(device=device, **mine)  # type: ignore[arg-type]
     cuda.device_count()
     return Platform(FakeTensorRt(cuda, **options), cuda, device)  # type: ignore[arg-type]

@@ -32,9 +32,8 @@ class BindingsCuda:
     def properties(self, device: int = 0) -> DeviceProperties:
         """See Cuda."""
         found = self._call("cudaGetDeviceProperties", device)
-        name = found.name.decode(errors="replace").rstrip("\0")
         return DeviceProperties(
-            name=name,
+            name=found.name.decode(errors="replace"),
             compute_capability=(int(found.major), int(found.minor)),
             integrated=bool(found.integrated),
             maps_host_memory=bool(found.canMapHostMemory),

@@ -1,40 +1,26 @@
 """A CUDA without a GPU, for tests: work waits in its stream, and misuse is an error.
 
-Memory is the host's own. Copies and kernels run when their stream is synchronised, never
-before, so code that forgets to wait reads old values. Each pointer knows whose it is: the device
-cannot read page-locked memory that is not mapped, and nothing is used or freed after its end.
+Copies and kernels run when their stream is synchronised, never before, so code that forgets to
+wait reads old values. Nothing is used or given back after its end.
 """
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roadseg.runtime.cuda.base import CudaError, DeviceProperties
+from roadseg.runtime.cuda.fake_memory import CudaMisuse, FakeMemory
 
 Work = Callable[[], None]
-ALIAS = 1 << 60  # the device's pointers to mapped memory differ from the host's
 STEP_MS = 0.5  # what each piece of work takes on the fake device's clock
 
 DISCRETE = DeviceProperties("Fake RTX", (8, 6), integrated=False, maps_host_memory=True)
 INTEGRATED = DeviceProperties("Fake Orin", (8, 7), integrated=True, maps_host_memory=True)
-
-
-class CudaMisuse(RuntimeError):
-    """What a GPU would answer with a crash, wrong values or a leak."""
-
-
-@dataclass
-class _Block:
-    kind: str  # "device", "page-locked" or "mapped"
-    memory: Any
-    alive: bool = True
 
 
 class FakeCuda:
@@ -43,6 +29,7 @@ class FakeCuda:
     devices: how many GPUs it says there are.
     device: the first of them.
     captures: whether streams can be captured.
+    spoils: whether what is captured cannot become a graph, which its end tells.
     memory: bytes that can be allocated on the device.
     """
 
@@ -53,14 +40,15 @@ class FakeCuda:
         devices: int = 1,
         device: DeviceProperties = DISCRETE,
         captures: bool = True,
+        spoils: bool = False,
         memory: int = 1 << 40,
     ) -> None:
         self.devices, self.device = devices, device
-        self.captures, self.memory = captures, memory
+        self.captures, self.spoils, self.memory = captures, spoils, memory
         self.clock_ms = 0.0
         self.calls: list[str] = []
         self._numbers = itertools.count(1)
-        self._blocks: dict[int, _Block] = {}
+        self._memory = FakeMemory()
         self._streams: dict[int, list[Work]] = {}
         self._recordings: dict[int, list[Work]] = {}
         self._graphs: dict[int, list[Work]] = {}
@@ -68,20 +56,16 @@ class FakeCuda:
 
     def leaks(self) -> list[str]:
         """Return what was not given back."""
-        blocks = [f"{each.kind} memory" for each in self._blocks.values() if each.alive]
         others: dict[str, dict[int, Any]] = {
             "stream": self._streams,
             "graph": self._graphs,
             "event": self._events,
         }
-        return blocks + [kind for kind, alive in others.items() for _ in alive]
+        return self._memory.leaks() + [kind for kind, alive in others.items() for _ in alive]
 
     def view(self, pointer: int, size: int) -> NDArray[np.uint8]:
         """Return the bytes behind a pointer of the device, as a kernel sees them."""
-        block = self._block(pointer & ~ALIAS)
-        if block.kind != ("mapped" if pointer & ALIAS else "device"):
-            raise CudaMisuse(f"the device cannot read {block.kind} memory by this pointer")
-        return _bytes(block, size)
+        return self._memory.of_device(pointer, size)
 
     def queue(self, stream: int, work: Work) -> None:
         """Queue work, as the launch of a kernel does; a stream that is captured records it."""
@@ -105,42 +89,45 @@ class FakeCuda:
 
     def allocate(self, size: int) -> int:
         """See Cuda."""
-        used = sum(
-            ctypes.sizeof(each.memory)
-            for each in self._blocks.values()
-            if each.alive and each.kind == "device"
-        )
-        if used + size > self.memory:
+        if self._memory.used("device") + size > self.memory:
             raise CudaError("allocate", 2, "out of memory")
-        return self._allocate(size, "device")
+        return self._memory.allocate(size, "device")
 
     def free(self, pointer: int) -> None:
         """See Cuda."""
-        self._free(pointer, ("device",))
+        self._memory.free(pointer, ("device",))
 
     def allocate_host(self, size: int, mapped: bool) -> int:
         """See Cuda."""
-        return self._allocate(size, "mapped" if mapped else "page-locked")
+        if mapped and not self.device.maps_host_memory:
+            raise CudaError("allocate_host", 801, "operation not supported")
+        return self._memory.allocate(size, "mapped" if mapped else "page-locked")
 
     def free_host(self, pointer: int) -> None:
         """See Cuda."""
-        self._free(pointer, ("mapped", "page-locked"))
+        self._memory.free(pointer, ("mapped", "page-locked"))
 
     def device_pointer(self, pointer: int) -> int:
         """See Cuda."""
-        if self._block(pointer).kind != "mapped":
-            raise CudaError("device_pointer", 1, "invalid argument: the memory is not mapped")
-        return pointer | ALIAS
+        return self._memory.alias(pointer)
 
     def copy_to_device(self, target: int, source: int, size: int, stream: int) -> None:
         """See Cuda."""
         self.calls.append("copy_to_device")
-        self.queue(stream, lambda: self._copy(self.view(target, size), self._host(source, size)))
+        memory = self._memory
+        self.queue(
+            stream,
+            lambda: _copy(memory.of_device(target, size), memory.of_host(source, size)),
+        )
 
     def copy_to_host(self, target: int, source: int, size: int, stream: int) -> None:
         """See Cuda."""
         self.calls.append("copy_to_host")
-        self.queue(stream, lambda: self._copy(self._host(target, size), self.view(source, size)))
+        memory = self._memory
+        self.queue(
+            stream,
+            lambda: _copy(memory.of_host(target, size), memory.of_device(source, size)),
+        )
 
     def create_stream(self) -> int:
         """See Cuda."""
@@ -160,7 +147,7 @@ class FakeCuda:
 
     def destroy_stream(self, stream: int) -> None:
         """See Cuda."""
-        if self._stream(stream):
+        if self._stream(stream) or stream in self._recordings:
             raise CudaMisuse("a stream is destroyed with work that nobody waited for")
         del self._streams[stream]
 
@@ -177,8 +164,11 @@ class FakeCuda:
         """See Cuda."""
         if stream not in self._recordings:
             raise CudaError("end_capture", 1, "the stream is not captured")
+        recorded = self._recordings.pop(stream)
+        if self.spoils:
+            raise CudaError("end_capture", 901, "operation failed due to a previous error")
         number = next(self._numbers)
-        self._graphs[number] = self._recordings.pop(stream)
+        self._graphs[number] = recorded
         return number
 
     def launch(self, graph: int, stream: int) -> None:
@@ -201,12 +191,13 @@ class FakeCuda:
 
     def record(self, event: int, stream: int) -> None:
         """See Cuda."""
+        self._event(event)
         self._events[event] = None
         self.queue(stream, lambda: self._events.update({event: self.clock_ms}))
 
     def elapsed_ms(self, start: int, end: int) -> float:
         """See Cuda."""
-        first, last = self._events[start], self._events[end]
+        first, last = self._event(start), self._event(end)
         if first is None or last is None:
             raise CudaError("elapsed_ms", 600, "device not ready")
         return last - first
@@ -215,42 +206,15 @@ class FakeCuda:
         """See Cuda."""
         self._end(self._events, event, "event")
 
-    def _allocate(self, size: int, kind: str) -> int:
-        if size < 1:
-            raise CudaError("allocate", 1, "invalid argument")
-        memory = (ctypes.c_uint8 * size)()
-        pointer = ctypes.addressof(memory)
-        self._blocks[pointer] = _Block(kind, memory)
-        return pointer
-
-    def _free(self, pointer: int, kinds: tuple[str, ...]) -> None:
-        block = self._block(pointer)
-        if block.kind not in kinds:
-            raise CudaMisuse(f"{block.kind} memory is freed as {' or '.join(kinds)}")
-        block.alive = False  # the memory stays, so that its pointer is never given out again
-        ctypes.memset(pointer, 0xDD, ctypes.sizeof(block.memory))
-
-    def _block(self, pointer: int) -> _Block:
-        block = self._blocks.get(pointer)
-        if block is None:
-            raise CudaMisuse(f"{pointer:#x} is no pointer of this CUDA")
-        if not block.alive:
-            raise CudaMisuse(f"{block.kind} memory is used after it was freed")
-        return block
-
-    def _host(self, pointer: int, size: int) -> NDArray[np.uint8]:
-        block = self._block(pointer)
-        if block.kind == "device":
-            raise CudaMisuse("the host cannot read device memory")
-        return _bytes(block, size)
-
-    def _copy(self, target: NDArray[np.uint8], source: NDArray[np.uint8]) -> None:
-        target[:] = source
-
     def _stream(self, stream: int) -> list[Work]:
         if stream not in self._streams:
             raise CudaMisuse(f"{stream} is no stream, or one after its end")
         return self._streams[stream]
+
+    def _event(self, event: int) -> float | None:
+        if event not in self._events:
+            raise CudaMisuse(f"{event} is no event, or one after its end")
+        return self._events[event]
 
     def _end(self, alive: dict[int, Any], number: int, kind: str) -> None:
         if number not in alive:
@@ -258,7 +222,5 @@ class FakeCuda:
         del alive[number]
 
 
-def _bytes(block: _Block, size: int) -> NDArray[np.uint8]:
-    if size > ctypes.sizeof(block.memory):
-        raise CudaMisuse(f"{size} bytes of {ctypes.sizeof(block.memory)}")
-    return np.frombuffer(memoryview(block.memory), np.uint8)[:size]
+def _copy(target: NDArray[np.uint8], source: NDArray[np.uint8]) -> None:
+    target[:] = source

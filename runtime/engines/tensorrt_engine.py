@@ -50,6 +50,7 @@ class TensorRtEngine:
             made.callback(self._cuda.destroy_stream, self._stream)
             self._events = [self._event(made), self._event(made)]
             self._bind(size, made)
+            made.callback(self._settle)
             self._graph = self._capture(made)
             self._made = made.pop_all()
         self._is_open = True
@@ -84,6 +85,11 @@ class TensorRtEngine:
         self._is_open = False
         self._engine = self._context = None  # before their memory and stream
         self._made.close()
+
+    def _settle(self) -> None:
+        """Wait for what is queued still, before its memory goes; a failure was told already."""
+        with contextlib.suppress(CudaError):
+            self._cuda.synchronize(self._stream)
 
     def _open(
         self, model: onnx.ModelProto | Path, size: Size, made: contextlib.ExitStack

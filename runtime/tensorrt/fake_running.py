@@ -81,10 +81,10 @@ class FakeEngine:
 
 
 class FakeContext:
-    """See tensorrt.IExecutionContext."""
+    """See tensorrt.IExecutionContext. Its first run allocates, which no capture allows."""
 
     def __init__(self, engine: FakeEngine) -> None:
-        self.engine = engine
+        self.engine, self._has_run = engine, False
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.addresses: dict[str, int] = {}
 
@@ -113,7 +113,7 @@ class FakeContext:
     def execute_async_v3(self, stream_handle: int) -> bool:
         """See the class."""
         trt = self.engine.trt
-        if not trt.capturable and trt.cuda.is_captured(stream_handle):
+        if trt.cuda.is_captured(stream_handle) and not (trt.capturable and self._has_run):
             return False
         trt.cuda.queue(stream_handle, self._run)
         return True
@@ -123,6 +123,7 @@ class FakeContext:
         inputs = {name: self._view(name) for name in self.engine.modes if name not in outputs}
         for name, value in zip(outputs, self.engine.session.run(outputs, inputs), strict=True):
             self._view(name)[...] = value
+        self._has_run = True
 
     def _view(self, name: str) -> NDArray[Any]:
         """Return a tensor's values in the device's memory."""

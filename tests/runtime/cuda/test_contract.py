@@ -1,16 +1,21 @@
-"""One contract over every CUDA: the fake always, the others where there is a GPU."""
+"""One contract over every CUDA: over a fake GPU always, and over a real one where there is one."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
-from roadseg.runtime.cuda import Cuda, CudaError, has_device
+from roadseg.runtime.cuda import Cuda, CudaError, DeviceProperties, has_device
 from roadseg.runtime.cuda.buffers import make_buffer
-from roadseg.runtime.cuda.fake_cuda import ALIAS, INTEGRATED, CudaMisuse, FakeCuda
+from roadseg.runtime.cuda.fake_cuda import DISCRETE, INTEGRATED, STEP_MS
+from roadseg.runtime.cuda.fake_memory import CudaMisuse
+
+Start = Callable[..., Any]  # see conftest.Trial
 
 
 def bindings() -> Cuda:
@@ -27,21 +32,28 @@ def pycuda() -> Cuda:
     return PycudaCuda()
 
 
-@pytest.fixture(params=["fake", "bindings", "pycuda"])
-def cuda(request: pytest.FixtureRequest) -> Cuda:
-    if request.param == "fake":
-        return FakeCuda()
+UNMAPPED = DeviceProperties("Old", (5, 3), integrated=True, maps_host_memory=False)
+REAL = {"real cuda-bindings": bindings, "real pycuda": pycuda}
+
+
+@pytest.fixture(params=["fake", "cuda-bindings", "pycuda", *REAL])
+def cuda(request: pytest.FixtureRequest, start_trial: Start) -> Cuda:
+    if request.param not in REAL:
+        found: Cuda = start_trial(request.param).cuda
+        return found
     if not has_device():
         pytest.skip("there is no NVIDIA GPU")
-    return bindings() if request.param == "bindings" else pycuda()
+    return REAL[request.param]()
 
 
 def test_devices(cuda: Cuda) -> None:
-    assert cuda.device_count() >= 1
     found = cuda.properties()
     assert found.name
     assert found.compute_capability >= (5, 0)
     assert f"compute capability {found.capability}" in str(found)
+    assert cuda.device_count() >= 1
+    with pytest.raises(CudaError):
+        cuda.properties(99)
 
 
 @pytest.mark.parametrize("mapped", [False, True])
@@ -95,137 +107,156 @@ def test_events(cuda: Cuda) -> None:
     cuda.destroy_stream(stream)
 
 
-def double_free(cuda: FakeCuda) -> None:
-    pointer = cuda.allocate(4)
-    cuda.free(pointer)
-    cuda.free(pointer)
+@pytest.mark.parametrize("device", [DISCRETE, INTEGRATED, UNMAPPED])
+def test_what_a_device_is(start: Start, device: DeviceProperties) -> None:
+    assert start(device=device).cuda.properties() == device
 
 
-def use_after_free(cuda: FakeCuda) -> None:
-    stream, device, host = cuda.create_stream(), cuda.allocate(4), cuda.allocate_host(4, False)
-    cuda.copy_to_device(device, host, 4, stream)
-    cuda.free(device)  # the copy still waits
+def test_devices_are_counted(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert start(devices=3).cuda.device_count() == 3
+    trial = start()
+
+    def fail() -> int:
+        raise CudaError("device_count", 100, "no CUDA-capable device is detected")
+
+    monkeypatch.setattr(trial.fake, "device_count", fail)
+    with pytest.raises(CudaError, match=r"100"):
+        trial.cuda.device_count()
+
+
+def test_a_copy_is_of_its_bytes_alone(start: Start) -> None:
+    cuda, fake = (trial := start()).cuda, trial.fake
+    stream, host, device = cuda.create_stream(), cuda.allocate_host(4, False), cuda.allocate(4)
+    of_host, of_device = fake._memory.of_host(host, 4), fake.view(device, 4)
+    of_host[:], of_device[:] = (1, 2, 3, 4), 0
+    cuda.copy_to_device(device, host, 3, stream)
     cuda.synchronize(stream)
-
-
-def freed_as_another_kind(cuda: FakeCuda) -> None:
-    cuda.free(cuda.allocate_host(4, True))
-
-
-def host_pointer_on_the_device(cuda: FakeCuda) -> None:
-    cuda.view(cuda.allocate_host(4, True), 4)
-
-
-def unmapped_memory_on_the_device(cuda: FakeCuda) -> None:
-    cuda.view(cuda.allocate_host(4, False) | ALIAS, 4)
-
-
-def pageable_memory(cuda: FakeCuda) -> None:
-    stream = cuda.create_stream()
-    cuda.copy_to_device(cuda.allocate(4), np.zeros(4, np.uint8).ctypes.data, 4, stream)
+    assert of_device.tolist() == [1, 2, 3, 0]
+    of_device[:] = (5, 6, 7, 8)
+    cuda.copy_to_host(host, device, 2, stream)
     cuda.synchronize(stream)
-
-
-def device_as_host(cuda: FakeCuda) -> None:
-    stream, device = cuda.create_stream(), cuda.allocate(4)
-    cuda.copy_to_device(device, cuda.allocate(4), 4, stream)
-    cuda.synchronize(stream)
-
-
-def too_far(cuda: FakeCuda) -> None:
-    cuda.view(cuda.allocate(4), 5)
-
-
-def unfinished_stream(cuda: FakeCuda) -> None:
-    stream, event = cuda.create_stream(), cuda.create_event()
-    cuda.record(event, stream)
+    assert of_host.tolist() == [5, 6, 3, 4]
+    cuda.free(device)
+    cuda.free_host(host)
     cuda.destroy_stream(stream)
 
 
-def ended_stream(cuda: FakeCuda) -> None:
-    stream = cuda.create_stream()
-    cuda.destroy_stream(stream)
-    cuda.synchronize(stream)
+def test_each_stream_is_its_own(start: Start) -> None:
+    cuda, fake = (trial := start()).cuda, trial.fake
+    streams = [cuda.create_stream(), cuda.create_stream()]
+    host, device = cuda.allocate_host(1, False), cuda.allocate(1)
+    fake._memory.of_host(host, 1)[:], fake.view(device, 1)[:] = 7, 0
+    cuda.copy_to_device(device, host, 1, streams[0])
+    assert fake.view(device, 1)[0] == 0  # it waits
+    cuda.synchronize(streams[1])
+    assert fake.view(device, 1)[0] == 0
+    cuda.synchronize(streams[0])
+    assert fake.view(device, 1)[0] == 7
+    for each in streams:
+        cuda.destroy_stream(each)
+    cuda.free(device)
+    cuda.free_host(host)
 
 
-def ended_graph(cuda: FakeCuda) -> None:
-    stream = cuda.create_stream()
-    cuda.begin_capture(stream)
-    graph = cuda.end_capture(stream)
-    cuda.destroy_graph(graph)
-    cuda.launch(graph, stream)
+def test_the_device_sees_mapped_memory_in_place(start: Start) -> None:
+    cuda, fake = (trial := start()).cuda, trial.fake
+    host = cuda.allocate_host(2, True)
+    fake.view(cuda.device_pointer(host), 2)[:] = (8, 9)
+    assert fake._memory.of_host(host, 2).tolist() == [8, 9]
+    cuda.free_host(host)
+    plain = cuda.allocate_host(2, False)
+    with pytest.raises(CudaError):
+        cuda.device_pointer(plain)
+    cuda.free_host(plain)
 
 
-def event_twice(cuda: FakeCuda) -> None:
-    event = cuda.create_event()
-    cuda.destroy_event(event)
-    cuda.destroy_event(event)
+def test_what_was_given_back_is_gone(start: Start) -> None:
+    cuda, fake = (trial := start()).cuda, trial.fake
+    device, host, mapped = (
+        cuda.allocate(4),
+        cuda.allocate_host(5, False),
+        cuda.allocate_host(6, True),
+    )
+    kinds = ("device", "page-locked", "mapped")
+    assert [fake._memory.used(kind) for kind in kinds] == [4, 5, 6]
+    cuda.free(device)
+    cuda.free_host(host)
+    cuda.free_host(mapped)
+    for read in (lambda: fake.view(device, 4), lambda: fake._memory.of_host(host, 4)):
+        with pytest.raises(CudaMisuse, match="after it was freed"):
+            read()
 
 
-@pytest.mark.parametrize(
-    "misuse",
-    [
-        double_free,
-        use_after_free,
-        freed_as_another_kind,
-        host_pointer_on_the_device,
-        unmapped_memory_on_the_device,
-        pageable_memory,
-        device_as_host,
-        too_far,
-        unfinished_stream,
-        ended_stream,
-        ended_graph,
-        event_twice,
-    ],
-)
-def test_the_fake_finds(misuse: Callable[[FakeCuda], None]) -> None:
-    with pytest.raises(CudaMisuse):
-        misuse(FakeCuda())
-
-
-def test_the_fake_fails_as_cuda_does() -> None:
-    cuda = FakeCuda(memory=10, captures=False)
-    stream, event = cuda.create_stream(), cuda.create_event()
-    for call in (
-        lambda: cuda.allocate(11),
-        lambda: cuda.allocate(0),
-        lambda: cuda.begin_capture(stream),
-        lambda: cuda.end_capture(stream),
-        lambda: cuda.elapsed_ms(event, event),
-        lambda: cuda.device_pointer(cuda.allocate_host(4, False)),
-        lambda: cuda.properties(1),
-    ):
-        with pytest.raises(CudaError):
-            call()
-    capturing = FakeCuda()
-    stream = capturing.create_stream()
-    capturing.begin_capture(stream)
-    for call in (
-        lambda: capturing.synchronize(stream),
-        lambda: capturing.begin_capture(stream),
-    ):
-        with pytest.raises(CudaError):
-            call()
-
-
-def test_nothing_runs_before_somebody_waits() -> None:
-    cuda = FakeCuda()
-    stream, host = cuda.create_stream(), cuda.allocate_host(1, False)
-    device = cuda.allocate(1)
-    cuda.view(device, 1)[:] = 5
+def test_events_tell_the_time_between_them(start: Start) -> None:
+    cuda = start().cuda
+    stream, first, last = cuda.create_stream(), cuda.create_event(), cuda.create_event()
+    host, device = cuda.allocate_host(1, False), cuda.allocate(1)
+    cuda.record(first, stream)
     cuda.copy_to_device(device, host, 1, stream)
-    assert cuda.view(device, 1)[0] == 5
+    cuda.record(last, stream)
+    with pytest.raises(CudaError, match=r"not ready|CUDA error 600"):
+        cuda.elapsed_ms(first, last)
     cuda.synchronize(stream)
-    assert cuda.view(device, 1)[0] == 0
+    assert cuda.elapsed_ms(first, last) == pytest.approx(2 * STEP_MS)
+    for event in (first, last):
+        cuda.destroy_event(event)
+    cuda.free(device)
+    cuda.free_host(host)
+    cuda.destroy_stream(stream)
 
 
-def test_leaks_are_counted() -> None:
-    cuda = FakeCuda(device=INTEGRATED)
-    cuda.allocate(1)
-    cuda.allocate_host(1, True)
+def test_failures_are_told(start: Start) -> None:
+    trial = start(memory=10, captures=False, device=UNMAPPED)
+    cuda, fake = trial.cuda, trial.fake
     stream = cuda.create_stream()
-    cuda.create_event()
-    cuda.begin_capture(stream)
-    cuda.end_capture(stream)
-    assert cuda.leaks() == ["device memory", "mapped memory", "stream", "graph", "event"]
+
+    def fail() -> None:
+        raise CudaError("kernel", 719, "unspecified launch failure")
+
+    fake.queue(stream, fail)
+    for call in (
+        lambda: cuda.synchronize(stream),
+        lambda: cuda.allocate(11),
+        lambda: cuda.allocate_host(0, False),
+        lambda: cuda.allocate_host(1, True),
+        lambda: cuda.begin_capture(stream),
+    ):
+        with pytest.raises(CudaError):
+            call()
+    cuda.destroy_stream(stream)
+
+
+def test_a_capture_that_was_spoilt_leaves_nothing(start: Start) -> None:
+    cuda = start(spoils=True).cuda
+    stream = cuda.create_stream()
+    with contextlib.suppress(CudaError):  # pycuda cannot even begin
+        cuda.begin_capture(stream)
+    with pytest.raises(CudaError):
+        cuda.end_capture(stream)
+    cuda.synchronize(stream)
+    cuda.destroy_stream(stream)
+
+
+def test_every_thread_can_call(start: Start) -> None:
+    """Pycuda aborts the process when a thread ends whose context is current still."""
+    cuda = start().cuda
+    stream, device = cuda.create_stream(), cuda.allocate(4)
+    failures: list[Exception] = []
+
+    def work() -> None:
+        try:
+            host = cuda.allocate_host(4, False)
+            cuda.copy_to_device(device, host, 4, stream)
+            cuda.synchronize(stream)
+            cuda.free_host(host)
+            with pytest.raises(CudaError):
+                cuda.allocate(0)
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert failures == []
+    cuda.free(device)
+    cuda.destroy_stream(stream)
