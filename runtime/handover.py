@@ -73,6 +73,10 @@ class Handover(Generic[T]):
                 self._items.put(None)
                 self._room.put(None)
 
+    def interrupt(self) -> None:
+        """Let get return None once what is there has been taken; a signal's handler may call it."""
+        self._items.put(None)
+
     def drain(self) -> list[T]:
         """Close, and return what nobody took."""
         self.close()

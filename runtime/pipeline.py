@@ -49,6 +49,7 @@ class Pipeline:
         self._errors: list[BaseException] = []
         self._stop = threading.Event()
         self._stale = 0  # counted by the capture thread
+        self._made = 0  # results, counted by the infer thread
         self._threads = [
             threading.Thread(target=self._guard, args=(body, after), name=name, daemon=True)
             for name, body, after in (
@@ -70,20 +71,21 @@ class Pipeline:
         """
         for thread in self._threads:
             thread.start()
-        taken = 0
         try:
             while (result := self._results.get()) is not None:
-                taken += 1
                 start = time.perf_counter_ns()
                 yield result
                 self._record(result, time.perf_counter_ns() - start)
                 if self.ledger.shown == self.limit:
                     return
         finally:
-            self.ledger.stale += taken - self.ledger.shown
             self._end()
         if self._errors:
             raise self._errors[0]
+
+    def stop(self) -> None:
+        """End `results` behind those that are made; a signal's handler may call it."""
+        self._results.interrupt()
 
     def _guard(self, body: Callable[[], None], after: Handover[Frame] | Handover[Result]) -> None:
         """Run a thread's body; whatever ends it ends those that wait for it."""
@@ -134,11 +136,11 @@ class Pipeline:
                 frame.release()
                 return
             age = time.monotonic_ns() - frame.timestamp_ns
+            self._made += 1
             result = Result(frame, mask, segmented.stages_ns, age, segmented.findings)
             unseen = self._results.put(result)
             if unseen is not None:
                 self._take_back(unseen)
-                self.ledger.stale += 1
 
     def _record(self, result: Result, sinks_ns: int) -> None:
         self.ledger.add_shown(result.age_ns)
@@ -155,12 +157,14 @@ class Pipeline:
         """Stop the threads and count what was under way."""
         self._stop.set()
         self.source.cancel()
-        left: list[Frame | Result] = [*self._frames.drain(), *self._results.drain()]
+        left = self._frames.drain()
+        self._results.drain()
         for thread in self._threads:
             thread.join(JOIN_S)
-        left += [*self._frames.drain(), *self._results.drain(), *_taken_out(self._under_way)]
-        self.ledger.stale += len(left) + self._stale
-        self._stale = 0
+        left += [*self._frames.drain(), *_taken_out(self._under_way)]
+        # By results made, not taken: an interrupt may come just when one has been taken.
+        self.ledger.stale += len(left) + self._stale + self._made - self.ledger.shown
+        self._stale = self._made = 0
 
 
 def _taken_out(frames: deque[Frame]) -> list[Frame]:

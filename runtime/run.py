@@ -26,10 +26,12 @@ from roadseg.runtime.sources.base import Source, SourceInfo
 from roadseg.runtime.sources.reconnecting import open_reconnecting
 from roadseg.runtime.sources.survival import Survival
 
+STOP_SIGNALS = signal.SIGINT, signal.SIGTERM  # a service's stop, or a script's: like Ctrl-C
+
 
 def run(options: RunOptions, model: str, uri: str) -> int:
     """Segment a source until it ends or is stopped; return the exit code."""
-    for number in (signal.SIGTERM, signal.SIGINT):  # a service, or a job of a script: like Ctrl-C
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.default_int_handler)
     requests = listen(options.service, options.record is not None)
     reopen = partial(open_engine, model, options.engine, options.size, options.threads)
@@ -79,7 +81,7 @@ def _segment(
     opened = open_sinks(options, source.info, classes, monitor)
     sinks = FanOut(opened, source.info.live)
     monitor.tallies = sinks.tallies
-    sensors, start, stopped = SensorThread(log), time.monotonic(), False
+    sensors, start, stops = SensorThread(log), time.monotonic(), _stop_on_signal(pipeline)
     line.start(source.info.frames or 0)
     try:
         with (
@@ -91,7 +93,7 @@ def _segment(
                 monitor.note(result)
                 line.show(ledger, result.age_ns)
     except KeyboardInterrupt:
-        stopped = True
+        pass
     finally:
         line.clear()
         pipeline.segmenter.close()
@@ -102,7 +104,25 @@ def _segment(
         raise type(pipeline.faults[0])(f"{pipeline.faults[0]}{more}")
     if sinks.failed:
         return 1
-    return 130 if stopped and not source.info.live else 0
+    return 130 if stops and not source.info.live else 0
+
+
+def _stop_on_signal(pipeline: Pipeline) -> list[int]:
+    """Let a signal end the run behind what is under way, and the next one at once.
+
+    Returns the list that the first one's number is put into.
+    """
+    stops: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        stops.append(number)
+        for each in STOP_SIGNALS:
+            signal.signal(each, signal.default_int_handler)
+        pipeline.stop()
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop)
+    return stops
 
 
 def _tell(pipeline: Pipeline, seconds: float, ends: Sequence[str]) -> None:

@@ -58,6 +58,13 @@ def test_closing_gives_a_waiting_item_back() -> None:
     assert queue.get() is None
 
 
+def test_an_interrupt_comes_behind_what_is_there() -> None:
+    handover: Handover[int] = Handover(2)
+    handover.put(1)
+    handover.interrupt()
+    assert [handover.get(), handover.get()] == [1, None]
+
+
 def test_a_get_gives_up_after_its_time() -> None:
     queue: Handover[int] = Handover(1)
     with pytest.raises(TimeoutError):

@@ -68,6 +68,39 @@ def test_stopping_early_counts_what_was_under_way(video: Path, model: Path) -> N
     assert pipeline.ledger.balances
 
 
+def test_a_stop_ends_behind_what_is_made(model: Path) -> None:
+    pipeline = make_pipeline("synthetic:?size=64x32&fps=200&live=1", model)
+    taken = 0
+    for result in pipeline.results():
+        taken += 1
+        assert result.frame.sequence < 1000, "it was not stopped"
+        if taken == 5:
+            pipeline.stop()
+    assert taken >= 5
+    assert pipeline.ledger.shown == taken
+    assert pipeline.ledger.balances
+
+
+def test_an_interrupt_just_when_a_result_is_taken(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make_pipeline("synthetic:?size=64x32&fps=200&live=1", model)
+    get = pipeline._results.get
+
+    def interrupted() -> object:
+        result = get()
+        if pipeline.ledger.shown == 3:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(pipeline._results, "get", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in pipeline.results():
+            pass
+    assert pipeline.ledger.shown == 3
+    assert pipeline.ledger.balances
+
+
 def test_a_limit_reads_no_more_of_a_file(video: Path, model: Path) -> None:
     pipeline = make_pipeline(str(video), model, limit=5)
     assert len(list(pipeline.results())) == 5
