@@ -4,8 +4,8 @@
 # hours, by images a second; a stopped run goes on when the script is started again. TRY=1 does one
 # short epoch of each stage, to see that all of it works.
 #
-# Each network learns CamVid, goes on with IDD-Lite beside, and is the mean of its weights before and
-# after. The numbers of epochs are those of the networks in the package.
+# Each network learns CamVid, goes on with IDD-Lite beside, is the mean of its weights before and after,
+# and has its head's biases fitted to mIoU. The numbers of epochs are those of the networks in the package.
 set -euo pipefail
 
 camvid=camvid:${1:?where is CamVid (train/images, train/masks, val/images, val/masks)?}
@@ -37,20 +37,25 @@ average() { # OUT, then FILE:SHARE...
   python3 -m roadseg.train.averaging "$@"
 }
 
+adjust() { # OUT, the checkpoint, then what it is fitted to
+  python3 -m roadseg.train.logit_adjustment "$@"
+}
+
 unet=(--network-options '{"stem_stride": 4, "stride": 4}')
 deeplab=(--network deeplabv3plus --network-options '{"stem_stride": 4, "stride": 8, "rates": [4, 8, 12]}')
 
 train mobileunet_camvid "$first" "${unet[@]}" --epochs 90
 train mobileunet_both "$second" "${unet[@]}" --weights "$out/mobileunet_camvid/last.pt" --epochs 26
-average "$out/mobileunet.pt" "$out/mobileunet_camvid/last.pt:0.3" "$out/mobileunet_both/last.pt:0.7"
+average "$out/mobileunet_mean.pt" "$out/mobileunet_camvid/last.pt:0.3" "$out/mobileunet_both/last.pt:0.7"
 
 train deeplabv3plus_camvid "$first" "${deeplab[@]}" \
   --weights "$out/mobileunet_camvid/last.pt" --backbone-lr 0.3 --epochs 33
 train deeplabv3plus_both "$second" "${deeplab[@]}" --weights "$out/deeplabv3plus_camvid/last.pt" \
   --teacher "$out/mobileunet_both/last.pt" --epochs 11
-average "$out/deeplabv3plus.pt" "$out/deeplabv3plus_camvid/last.pt:0.5" "$out/deeplabv3plus_both/last.pt:0.5"
+average "$out/deeplabv3plus_mean.pt" "$out/deeplabv3plus_camvid/last.pt:0.5" "$out/deeplabv3plus_both/last.pt:0.5"
 
 for network in mobileunet deeplabv3plus; do
+  adjust "$out/$network.pt" "$out/${network}_mean.pt" --data "$both"
   seg-export "$out/$network.pt" --int8 --half-weights --bias-correction --size "$export_size" \
     --data "$camvid" --score-frames 101 --out "$out/models"
 done
@@ -64,7 +69,9 @@ idd_lite_held+=,380,417,421,422,429,431,437,44,46,477,532,548,72,81,96
 train mobileunet_camvid_held "$first" "${unet[@]}" --epochs 40 --holdout "$camvid_held"
 train mobileunet_both_held "$second" "${unet[@]}" --weights "$out/mobileunet_camvid_held/last.pt" \
   --epochs 19 --holdout "$camvid_held,$idd_lite_held"
-average "$out/mobileunet_held.pt" "$out/mobileunet_camvid_held/last.pt:0.3" \
+average "$out/mobileunet_held_mean.pt" "$out/mobileunet_camvid_held/last.pt:0.3" \
   "$out/mobileunet_both_held/last.pt:0.7"
+adjust "$out/mobileunet_held.pt" "$out/mobileunet_held_mean.pt" --data "$both" \
+  --holdout "$camvid_held,$idd_lite_held"
 seg-export "$out/mobileunet_held.pt" --size "$export_size" --data "$camvid" --out "$out/held"
 seg-bench "$out/held/mobileunet.onnx" --data "$camvid" --split train --out "$out/held/report"

@@ -17,6 +17,7 @@ from roadseg.benchmarks.cli import BenchOptions
 from roadseg.export.options import ExportOptions
 from roadseg.runtime.options import parse_options
 from roadseg.train.averaging import AveragingOptions, parse_part
+from roadseg.train.logit_adjustment import LogitAdjustmentOptions
 from roadseg.train.options import TrainOptions
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "train_networks.sh"
@@ -49,14 +50,15 @@ def stages(tmp_path: Path) -> list[str]:
 
 
 def parsed(words: list[str]) -> Any:
-    if words[0] == "python3":
-        assert words[1:3] == ["-m", "roadseg.train.averaging"]
-        return parse_options("averaging", AveragingOptions, words[3:], ["out", "parts"])
     kinds: dict[str, tuple[type[Any], list[str]]] = {
+        "roadseg.train.averaging": (AveragingOptions, ["out", "parts"]),
+        "roadseg.train.logit_adjustment": (LogitAdjustmentOptions, ["out", "model"]),
         "seg-train": (TrainOptions, []),
         "seg-export": (ExportOptions, ["model"]),
         "seg-bench": (BenchOptions, ["models"]),
     }
+    if words[:2] == ["python3", "-m"]:
+        words = words[2:]
     kind, positional = kinds[words[0]]
     return parse_options(words[0], kind, words[1:], positional)
 
@@ -72,6 +74,9 @@ def test_every_stage_starts_from_one_before_it(tmp_path: Path, stages: list[str]
             trained.append(options.out.name)
         elif isinstance(options, AveragingOptions):
             assert all(parse_part(word)[0] in made for word in options.parts)
+            made.append(options.out)
+        elif isinstance(options, LogitAdjustmentOptions):
+            assert Path(options.model) in made
             made.append(options.out)
         elif isinstance(options, ExportOptions):
             assert Path(options.model) in made

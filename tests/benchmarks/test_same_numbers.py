@@ -17,7 +17,7 @@ from roadseg.runtime.engines.lowering import lower_for_cpu, read_ranges
 from roadseg.runtime.options import Size
 from roadseg.runtime.shipped import resolve_model
 
-NETWORKS = ("mobileunet", "deeplabv3plus")
+NETWORKS = ("mobileunet", "deeplabv3plus", "roadnet")
 FRAMES = 25
 SIZE = Size(1024, 512)
 STEPS = {("int8", 0): 127, ("uint8", 0): 255, ("uint8", 127): 127, ("uint8", 128): 127}

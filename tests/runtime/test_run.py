@@ -202,9 +202,8 @@ def test_model_and_source_by_place() -> None:
 def test_the_shipped_networks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert seg_run("--list-models") == 0
     told = capsys.readouterr().out
-    assert {"mobileunet", "mobileunet-int8", "deeplabv3plus", "deeplabv3plus-int8"} == set(
-        shipped_models()
-    )
+    networks = ("mobileunet", "deeplabv3plus", "roadnet")
+    assert set(shipped_models()) == {f"{n}{kind}" for n in networks for kind in ("", "-int8")}
     assert all(name in told for name in shipped_models())
 
 

@@ -20,7 +20,7 @@ from roadseg.train.networks.artifact_weights import load_artifact_weights, measu
 from roadseg.train.options import CROP, TrainOptions
 from roadseg.train.run import prepare
 
-NAMES = ("mobileunet", "deeplabv3plus")
+NAMES = ("mobileunet", "deeplabv3plus", "roadnet")
 
 
 def inputs(count: int = 2) -> torch.Tensor:

@@ -24,7 +24,7 @@ from roadseg.runtime.tensorrt.options import PlanOptions
 trt: Any = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
 
 SIZE = Size(1024, 512)
-CONVOLUTIONS = {"mobileunet": 73, "deeplabv3plus": 49}
+CONVOLUTIONS = {"mobileunet": 73, "deeplabv3plus": 49, "roadnet": 15}
 
 
 def build(content: bytes, capability: str, options: PlanOptions | None = None) -> PlanBuilder:
