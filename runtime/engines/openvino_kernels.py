@@ -19,16 +19,22 @@ ATTRIBUTE = {"name": "primitives_priority", "version": "0", "value": KERNELS}
 
 
 def prefer_direct_kernels(network: Any) -> Any:
-    """Return an openvino.Model whose INT8 convolutions wish for KERNELS; a float one as it is."""
+    """Return an openvino.Model whose INT8 convolutions wish for KERNELS.
+
+    A float one is returned as it is, and so is any where no temporary file can be written.
+    """
     import openvino as ov
 
     wished = {op.get_friendly_name() for op in network.get_ops() if _is_integer_conv(op)}
     if not wished:
         return network
-    with tempfile.TemporaryDirectory() as folder:
-        graph, weights = Path(folder, "model.xml"), Path(folder, "model.bin")
-        ov.serialize(network, graph, weights)
-        return ov.Core().read_model(_with_wishes(graph, wished), weights.read_bytes())
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            graph, weights = Path(folder, "model.xml"), Path(folder, "model.bin")
+            ov.serialize(network, graph, weights)
+            return ov.Core().read_model(_with_wishes(graph, wished), weights.read_bytes())
+    except (OSError, RuntimeError, ElementTree.ParseError):  # a read-only or full disk
+        return network
 
 
 def _is_integer_conv(op: Any) -> bool:

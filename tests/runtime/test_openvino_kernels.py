@@ -72,3 +72,11 @@ def test_the_wish_is_granted() -> None:
     assert "jit_avx512_1x1_I8" in kernels
     assert "brgconv_avx512_1x1_I8" not in kernels
     assert "brgconv_avx512_dw_I8" in kernels
+
+
+def test_where_nothing_can_be_written_the_network_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = network("mobileunet-int8")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    assert prefer_direct_kernels(model) is model
