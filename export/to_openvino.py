@@ -7,7 +7,6 @@ from pathlib import Path
 
 from roadseg.runtime.artifact import read_artifact, spec_beside
 from roadseg.runtime.engines.lowering import lower_for_cpu
-from roadseg.runtime.engines.openvino_kernels import prefer_direct_kernels
 from roadseg.runtime.errors import MissingExtra, ModelError, RoadsegError
 
 
@@ -26,7 +25,7 @@ class OpenVinoTarget:
         model, spec = read_artifact(artifact)
         try:
             lowered = lower_for_cpu(model, spec.multiple)
-            network = prefer_direct_kernels(ov.Core().read_model(lowered.SerializeToString()))
+            network = ov.Core().read_model(lowered.SerializeToString())
         except RuntimeError as error:
             raise ModelError(f"{artifact}: OpenVINO cannot take it ({_reason(error)})") from None
         try:

@@ -90,12 +90,13 @@ def adjust(options: LogitAdjustmentOptions) -> ModelSpec:
         _measure_norms(network, spec, training[0])
     seen = [sample_pixels(network, spec, each, options.images, "fit to") for each in training]
     unseen = [sample_pixels(network, spec, each, options.images, "check") for each in validation]
-    biases = fit_biases(seen)
+    biases, names = fit_biases(seen), spec.class_names
     _tell(spec, biases, {"fitted": seen, "validated": unseen})
     head = network.head.bias
     assert head is not None  # no norm follows a head
     head += torch.from_numpy(biases)
-    told = dict(zip(spec.class_names, biases.tolist(), strict=True))
+    before = spec.trained_on.get("logit_adjustment", {})
+    told = {name: float(b) + before.get(name, 0.0) for name, b in zip(names, biases, strict=True)}
     spec = spec.replace(trained_on=spec.trained_on | {"logit_adjustment": told}, metrics={})
     save(options.out, spec, {"average": network.state_dict()})
     return spec

@@ -74,9 +74,7 @@ def _compile(
         options["INFERENCE_NUM_THREADS"] = str(threads)
     core = ov.Core()
     try:
-        network = core.read_model(source)
-        if isinstance(source, bytes):
-            network = prefer_direct_kernels(network)
+        network = prefer_direct_kernels(core.read_model(source))
         network.reshape([1, size.height, size.width, 3])
         return core.compile_model(network, "CPU", options)
     except RuntimeError as error:

@@ -8,6 +8,7 @@ are passed over. Python can set this attribute in the text of an IR alone.
 
 from __future__ import annotations
 
+import platform
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ from xml.etree import ElementTree
 
 # AMX stays first where there is AMX. Depthwise convolutions are layers of another type.
 KERNELS = "cpu:brgconv_avx512_amx_1x1,cpu:brgconv_avx512_amx,cpu:jit_avx512_1x1"
+X86 = ("x86_64", "AMD64")
 ATTRIBUTE = {"name": "primitives_priority", "version": "0", "value": KERNELS}
 
 
 def prefer_direct_kernels(network: Any) -> Any:
     """Return an openvino.Model whose INT8 convolutions wish for KERNELS.
 
-    A float one is returned as it is, and so is any where no temporary file can be written.
+    A float one is returned as it is, and so is any on other processors than x86, which have none of
+    these, or where no temporary file can be written.
     """
+    if platform.machine() not in X86:
+        return network
     import openvino as ov
 
     wished = {op.get_friendly_name() for op in network.get_ops() if _is_integer_conv(op)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,11 +13,14 @@ import pytest
 from roadseg.benchmarks.machine import machine
 from roadseg.runtime.artifact import read_artifact
 from roadseg.runtime.engines.lowering import lower_for_cpu
-from roadseg.runtime.engines.openvino_kernels import KERNELS, prefer_direct_kernels
+from roadseg.runtime.engines.openvino_kernels import KERNELS, X86, prefer_direct_kernels
 from roadseg.runtime.shipped import resolve_model
 
 ov = pytest.importorskip("openvino", reason="OpenVINO's kernels are asked for")
 SIZE = (64, 128)
+pytestmark = pytest.mark.skipif(
+    platform.machine() not in X86, reason="only processors of x86 have these kernels"
+)
 
 
 def network(name: str) -> Any:
@@ -46,6 +50,19 @@ def test_integer_convolutions_wish_and_depthwise_ones_do_not(tmp_path: Path) -> 
     groups = [each.i for node in convolutions for each in node.attribute if each.name == "group"]
     found = wishes(prefer_direct_kernels(network("mobileunet-int8")), tmp_path)
     assert found == {"Convolution": [KERNELS] * groups.count(1)}
+
+
+def test_an_exported_ir_wishes_as_well_once_it_is_read(tmp_path: Path) -> None:
+    ov.save_model(network("mobileunet-int8"), tmp_path / "ir.xml", compress_to_fp16=False)
+    found = wishes(prefer_direct_kernels(ov.Core().read_model(tmp_path / "ir.xml")), tmp_path)
+    assert found == wishes(prefer_direct_kernels(network("mobileunet-int8")), tmp_path)
+    assert found["Convolution"]
+
+
+def test_other_processors_are_asked_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network("mobileunet-int8")
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert prefer_direct_kernels(model) is model
 
 
 def test_a_float_network_is_returned_as_it_is() -> None:

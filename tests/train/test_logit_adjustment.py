@@ -107,6 +107,16 @@ def test_an_artefact_is_adjusted(exported: Path, roads: Path, tmp_path: Path) ->
     assert not any(torch.all(value == 1) for value in variances)  # measured, to train on
 
 
+def test_biases_of_two_fits_are_told_as_one(spoilt: Path, roads: Path, tmp_path: Path) -> None:
+    once, twice = tmp_path / "once.pt", tmp_path / "twice.pt"
+    assert main([str(once), str(spoilt), "--data", str(roads), "--images", "2"]) == 0
+    assert main([str(twice), str(once), "--data", str(roads)]) == 0
+    moved = read(twice)["average"]["head.bias"] - read(spoilt)["average"]["head.bias"]
+    told = load_checkpoint(twice).spec.trained_on["logit_adjustment"]
+    assert list(told.values()) == pytest.approx(moved.tolist(), abs=1e-5)
+    assert load_checkpoint(once).spec.trained_on["logit_adjustment"] != told
+
+
 def test_a_held_out_drive_is_reported_on(
     taught: Path, blocks: Path, tmp_path: Path, capsys: Told
 ) -> None:
