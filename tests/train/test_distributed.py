@@ -84,6 +84,8 @@ def test_loss_gradients_and_statistics_are_the_whole_batch_s(tmp_path: Path) -> 
     assert code == 0, err
     shared = torch.load(file, weights_only=True)
     assert int(shared["processes"]["count"]) == 2
+    assert shared["threads"]["inside"] > 0
+    assert shared["threads"]["behind"] == 0  # one that is left can abort the process at its end
     alone = computed()
     same(alone["plain"], shared["plain"], 1e-9)
     same(alone["collectives"], shared["collectives"], 0)
