@@ -36,12 +36,22 @@ def check_writable(path: str | Path) -> None:
     path = Path(path)
     if path.is_dir():
         raise UsageError(f"cannot write {path}: it is a folder")
+    _check_folder(path.parent, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def check_folder(path: str | Path) -> None:
+    """Raise UsageError when files cannot be written in a folder, which may not be there yet."""
+    _check_folder(Path(path), Path(path))
+
+
+def _check_folder(folder: Path, path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
+        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        with tempfile.TemporaryFile(dir=there):
             pass
-    except (FileExistsError, NotADirectoryError):
-        raise UsageError(f"cannot write {path}: {path.parent} is no folder") from None
+    except NotADirectoryError:
+        raise UsageError(f"cannot write {path}: {there} is no folder") from None
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
 

@@ -14,18 +14,19 @@ from numpy.typing import NDArray
 from roadseg.train.augmentation import Augmentation, cut_mix
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-Lot = list[tuple[int, int]]
+Place = tuple[int, int, int]  # data set, image, and how often the epoch has been there before
 
-CUT = 1  # ends the seed of what is cut and mixed; that of an image's own changes is shorter
+OWN, CUT = 0, 1  # ends of seeds: of an image's own changes, of what is cut and mixed
 
 
 class Batches:
     """The batches of an epoch, loaded ahead by threads.
 
     An epoch goes once through the first data set; each batch has `mix[k]` images of data set k,
-    whose own turns go on as long as that takes. Order and augmentation are functions of (seed,
-    epoch, index), so neither the number of threads nor an interruption changes them. Images that
-    do not fill a batch are left out of the epoch.
+    whose own turns go on as long as that takes, spread over the batch, so that any stretch of it
+    has its share of each. Order and augmentation are functions of (seed, epoch, place), so neither
+    the number of threads nor an interruption changes them. Images that do not fill a batch are
+    left out of the epoch.
 
     Of several processes, each loads its part of every batch: see `share`.
     """
@@ -44,6 +45,8 @@ class Batches:
         self.size = size
         self.mix = [min(count, len(part)) for count, part in zip(mix, parts, strict=True)]
         self.batch_size = sum(self.mix)
+        shares = [(place + 0.5) / count for count in self.mix for place in range(count)]
+        self._spread = np.argsort(shares, kind="stable")
         self.seed = seed
         self.workers = workers
         self._own = slice(None)
@@ -75,26 +78,26 @@ class Batches:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _lots(self, epoch: int) -> list[Lot]:
-        """Return the (data set, image) places of each batch."""
-        lots: list[Lot] = [[] for _ in range(len(self))]
+    def _lots(self, epoch: int) -> list[list[Place]]:
+        """Return the places of each batch."""
+        lots: list[list[Place]] = [[] for _ in range(len(self))]
         for number, (part, count) in enumerate(zip(self.parts, self.mix, strict=True)):
-            random = np.random.default_rng(
-                (self.seed, epoch, number) if number else (self.seed, epoch)
-            )
+            random = np.random.default_rng((self.seed, epoch, number))
             turns = -(-len(lots) * count // len(part))
-            order = np.concatenate([random.permutation(len(part)) for _ in range(turns)])
+            order = [
+                (number, int(index), turn)
+                for turn in range(turns)
+                for index in random.permutation(len(part))
+            ]
             for place, lot in enumerate(lots):
-                taken = order[place * count : (place + 1) * count]
-                lot += [(number, int(index)) for index in taken]
-        return lots
+                lot += order[place * count : (place + 1) * count]
+        return [[lot[place] for place in self._spread] for lot in lots]
 
-    def _load(self, epoch: int, lot: Lot) -> Batch:
-        one = cache(lambda place: self._one(epoch, *lot[place]))
+    def _load(self, epoch: int, lot: list[Place]) -> Batch:
+        one = cache(lambda place: self._one(epoch, lot[place]))
         pairs = []
         for place in range(len(lot))[self._own]:
-            number, index = lot[place]
-            random = np.random.default_rng((self.seed, epoch, index, number, CUT))
+            random = np.random.default_rng((self.seed, epoch, *lot[place], CUT))
             # The next one may be another process's: it is loaded here, too, when it is needed.
             is_cut = random.random() < self.augmentation.cutmix
             pairs.append(
@@ -102,10 +105,10 @@ class Batches:
             )
         return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
 
-    def _one(self, epoch: int, number: int, index: int) -> Batch:
-        image, mask = self.parts[number][index]
-        key = (self.seed, epoch, index, number) if number else (self.seed, epoch, index)
-        return self.augmentation.apply(image, mask, self.size, np.random.default_rng(key))
+    def _one(self, epoch: int, place: Place) -> Batch:
+        number, index, _ = place
+        random = np.random.default_rng((self.seed, epoch, *place, OWN))
+        return self.augmentation.apply(*self.parts[number][index], self.size, random)
 
 
 def share_batch(batch_size: int, sets: int) -> tuple[int, ...]:

@@ -40,10 +40,18 @@ def open_training(
 
 
 def build_batches(options: TrainOptions, training: Sequence[LabelledImages], size: Size) -> Batches:
-    """Return the batches of augmented crops; scale 1 is `size`."""
+    """Return the batches of augmented crops; scale 1 is `size`.
+
+    Raises UsageError for a batch that is too small for the data sets.
+    """
     parts: list[Sequence[Batch]] = list(training)
     extra = (unlabelled_count(options),) if options.unlabelled else ()
     mix = options.mix or share_batch(options.batch_size - sum(extra), len(training))
+    if not min(mix):
+        raise UsageError(
+            f"batch_size {options.batch_size} has no image for each of {len(training)} data sets: "
+            "give a larger --batch-size"
+        )
     if options.unlabelled:
         parts.append(open_unlabelled(options.unlabelled))
     return Batches(
@@ -105,6 +113,7 @@ def provenance(
 ) -> dict[str, Any]:
     """Return what a spec says of the data."""
     held = set(options.holdout)
+    learned = count_shared(training, validation)
     return {
         "dataset": " + ".join(part.dataset.name for part in training),
         "split": options.split,
@@ -114,4 +123,11 @@ def provenance(
         "val_split": "" if held & set(validation[0].groups) else options.val_split,
         "val_images": len(validation[0]),
         "weights": options.weights if options.weights in ("imagenet", "none") else "file",
+        **({"val_images_learned": learned} if learned else {}),
     } | teaching_provenance(options)
+
+
+def count_shared(training: Sequence[LabelledImages], validation: Sequence[LabelledImages]) -> int:
+    """Return how many images to validate on are trained on as well."""
+    seen = {sample.image for part in training for sample in part.samples}
+    return sum(sample.image in seen for part in validation for sample in part.samples)

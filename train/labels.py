@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from roadseg.data import Dataset, Sample, open_dataset
 from roadseg.runtime.errors import DataError, UsageError, unknown
+from roadseg.runtime.spec import IGNORE
 from roadseg.train.class_map import ClassMap, class_maps
 
 Pixels = NDArray[np.uint8]
@@ -92,7 +93,7 @@ def open_splits(
         validation.append(LabelledImages(*told, classes))
     purposes = [("train", part) for part in training] + [("validate", validation[0])]
     for purpose, part in purposes:
-        if not len(part):
+        if not any((mask != IGNORE).any() for _, mask in part):
             where = f"with {', '.join(holdout)} held out" if holdout else "in that split"
             raise DataError(f"{part.dataset.name}: no labelled image to {purpose} on {where}")
     return training, [part for part in validation if len(part)]

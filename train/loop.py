@@ -167,9 +167,10 @@ class Loop(ABC):
         """Return a sum of losses; raises RoadsegError when it is no number any more."""
         value = float(losses)
         if not math.isfinite(value):
+            again = "and --resume from the last epoch" if self.kept else "from the start"
             raise RoadsegError(
                 f"the loss is {value} in epoch {self.state.epoch + 1}: try a lower --lr or "
-                "--clip 1, and --resume from the last epoch"
+                f"--clip 1, {again}"
             )
         return value
 
@@ -200,12 +201,14 @@ class Loop(ABC):
         spec = ModelSpec.from_json(content["spec"], str(path))
         if complete_config(spec.network) == complete_config(self.spec.network):
             spec = spec.replace(network=self.spec.network)  # an option may be newer than the file
-        for what in ("network", "classes", "trained_on", "quantization"):
+        for what in ("network", "classes", "trained_on", "quantization", "width", "height"):
             if getattr(spec, what) != getattr(self.spec, what):
                 raise UsageError(
                     f"{path} was trained with another {what}: resume with the same options, or "
                     "give another --out"
                 )
+        if content["options"]["optimizer"] != self.options.optimizer:
+            raise UsageError("the run had another optimizer: resume with the same --optimizer")
         steps = content.get("epoch_steps", len(self.batches))
         if steps != len(self.batches):  # then steps would not tell how much of the run is done
             raise UsageError(

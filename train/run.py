@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from roadseg.runtime.errors import UsageError
+from roadseg.runtime.files import check_folder
 from roadseg.runtime.spec import ModelSpec
 from roadseg.train.allocator import keep_freed_memory
 from roadseg.train.batches import Batches
@@ -54,8 +55,10 @@ def train(options: TrainOptions) -> Trainer:
 def carry_out(options: TrainOptions, prepare: Callable[[TrainOptions], Run]) -> Run:
     """Prepare a run, go through with it or with the rest of it, and return it.
 
-    Raises UsageError where it would overwrite another run, or there is none to resume.
+    Raises UsageError where it would overwrite another run, cannot write, or there is none to
+    resume.
     """
+    check_folder(options.out)
     if options.threads:
         torch.set_num_threads(options.threads)
     device = choose_device(options.device)
@@ -183,6 +186,12 @@ def say(
     origin: str,
 ) -> None:
     """Print what is going to be trained."""
+    learned = spec.trained_on.get("val_images_learned")
+    if learned:
+        print(
+            f"{learned} of the images to validate on are trained on as well: the validation is not "
+            "of roads that nobody has seen; give other splits, or --holdout a drive"
+        )
     start = f", weights {origin}" if origin else ""
     start += f", taught by {', '.join(options.teacher)}" if options.teacher else ""
     over = f" over {spec.network['backbone']}" if "backbone" in spec.network else ""

@@ -65,10 +65,12 @@ def chosen_options(options: TrainOptions) -> dict[str, Any]:
     if text and not text.startswith("{"):
         try:
             text = Path(text).read_text()
-        except OSError:
+        except (OSError, UnicodeDecodeError):
             raise UsageError(f"network_options is neither JSON nor a file: {text}") from None
     try:
-        chosen: dict[str, Any] = json.loads(text) if text else {}
+        chosen: Any = json.loads(text) if text else {}
     except ValueError as error:
         raise UsageError(f"network_options is not JSON ({error})") from None
+    if not isinstance(chosen, dict):
+        raise UsageError(f"network_options is {text.strip()}: give names and values, as {{…}}")
     return chosen

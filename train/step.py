@@ -164,15 +164,18 @@ class Step:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take what state_dict returned; raises UsageError when it is of another kind of run."""
+        """Take what state_dict returned; learning rates and weight decay stay those of the options.
+
+        Raises UsageError when it is of another kind of run.
+        """
         if state["model"].keys() != self.network.state_dict().keys():
             raise UsageError("the run had another deep_supervision: resume with the same")
         self.network.load_state_dict(state["model"])
         self.average.network.load_state_dict(state["average"])
-        mine = self.optimizer.state_dict()["param_groups"]
-        if [set(group) for group in state["optimizer"]["param_groups"]] != [set(g) for g in mine]:
-            raise UsageError("the run had another optimizer: resume with the same --optimizer")
+        asked = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict(state["optimizer"])
+        for group, own in zip(self.optimizer.param_groups, asked, strict=True):
+            group |= {name: own[name] for name in ("peak", "weight_decay")}
         self.scaler.load_state_dict(state["scaler"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -89,6 +90,8 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str], folder: Path) 
         ("--network-options {]", "network_options is not JSON"),
         ("--network-options [1]", "network_options is neither JSON nor a file: [1]"),
         ("--network-options none.json", "network_options is neither JSON nor a file"),
+        ('--network-options {"widths":[-1,8,8,8]}', "cannot be used (Trying to create tensor"),
+        ('--network-options {"pruned":[1]}', "cannot be used ("),
         ('--network-options {"width":3}', "unknown network option 'width'"),
         ("--weights none.pt", "no weights at none.pt"),
         ("--data nowhere", "nowhere: there is no such data set"),
@@ -104,6 +107,58 @@ def test_wrong_option(
     argv: Argv, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str, message: str
 ) -> None:
     assert message in refused(argv(*words.split(" ")), capsys, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe", "network_options is neither JSON nor a file"),
+        (b"[1]", "network_options is [1]: give names and values"),
+        (b'"roadnet"', 'network_options is "roadnet": give names and values'),
+    ],
+)
+def test_file_of_no_network_options(
+    argv: Argv, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, message: str
+) -> None:
+    file = tmp_path / "options.json"
+    file.write_bytes(content)
+    assert message in refused(argv("--network-options", str(file)), capsys, tmp_path)
+
+
+def test_a_batch_of_fewer_images_than_data_sets_is_told(
+    argv: Argv, blocks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = argv("--data", f"{blocks},{blocks}", "--batch-size", "1")
+    message = "batch_size 1 has no image for each of 2 data sets: give a larger --batch-size"
+    assert message in refused(words, capsys, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["none", "denoise"])
+def test_no_folder_to_write_to_is_told_before_any_work(
+    argv: Argv, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    (tmp_path / "file").write_text("kept")
+    for out in ("file", "file/run"):
+        told = refused(argv("--pretrain", kind, out=out), capsys, tmp_path)
+        assert f"cannot write {tmp_path / out}: {tmp_path / 'file'} is no folder" in told
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize(("drives", "purpose"), [("ab", "train"), ("c", "validate")])
+def test_labels_that_are_all_void_are_told(
+    blocks: Path,
+    argv: Argv,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    drives: str,
+    purpose: str,
+) -> None:
+    folder = tmp_path / "void"
+    shutil.copytree(blocks, folder)
+    for path in (folder / "masks").glob(f"[{drives}]_*"):
+        cv2.imwrite(str(path), np.full((64, 96), 255, np.uint8))
+    told = refused(argv("--data", str(folder)), capsys, tmp_path)
+    assert f"blocks: no labelled image to {purpose} on" in told
 
 
 def test_missing_data_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,7 +210,7 @@ def test_loss_that_overflows_is_told(
     words = argv("--lr", "1e30", "--warmup", "0", "--optimizer", "sgd", "--epochs", "9")
     assert main(words) == 1
     told = capsys.readouterr().err
-    assert "try a lower --lr" in told and told.count("\n") == 1
+    assert "try a lower --lr or --clip 1, from the start" in told and told.count("\n") == 1
     assert not list(tmp_path.rglob("*.pt"))  # what is no number is not kept
 
 

@@ -58,12 +58,21 @@ def test_each_batch_has_so_many_of_each_set(blocks: Path) -> None:
     lots = found._lots(1)
     assert len(lots) == len(found) == 4
     for lot in lots:
-        assert [number for number, _ in lot] == [0, 0, 0, 1, 1]
-    assert sorted(index for lot in lots for number, index in lot if not number) == list(range(12))
-    turns = [index for lot in lots for number, index in lot if number]
-    assert sorted(turns[:4]) == sorted(turns[4:]) == [0, 1, 2, 3]  # the small set goes round twice
+        assert [number for number, _, _ in lot] == [0, 1, 0, 1, 0]  # spread over the batch
+    first = [place for lot in lots for place in lot if not place[0]]
+    assert sorted(first) == [(0, index, 0) for index in range(12)]
+    second = [place for lot in lots for place in lot if place[0]]
+    assert sorted(second[:4]) == [(1, index, 0) for index in range(4)]
+    assert sorted(second[4:]) == [(1, index, 1) for index in range(4)]  # goes round twice
     assert found._lots(1) == lots != found._lots(2)
     assert next(found.epoch(1))[0].shape == (5, 64, 64, 3)
+
+
+def test_an_image_that_comes_twice_in_an_epoch_is_cut_anew(blocks: Path) -> None:
+    (first,), (second,) = open_splits([str(blocks)], "train", "val", (), "all")
+    found = Batches([first, second], Augmentation(64, 64), (96, 64), [3, 2], 0, 0)
+    crops = [found._one(1, (1, 2, turn))[0] for turn in (0, 0, 1)]
+    assert np.array_equal(crops[0], crops[1]) and not np.array_equal(crops[0], crops[2])
 
 
 def test_a_batch_is_shared_evenly() -> None:

@@ -63,6 +63,9 @@ def test_damaged_checkpoint_is_refused_in_one_line(
         (("--classes", "road"), "was trained with another classes"),
         (("--holdout", "b"), "was trained with another trained_on"),
         (("--optimizer", "sgd"), "resume with the same --optimizer"),
+        (("--optimizer", "adam"), "resume with the same --optimizer"),
+        (("--size", "192x128"), "was trained with another width"),
+        (("--size", "96x128"), "was trained with another height"),
         (("--batch-size", "4"), "had 1 steps an epoch, with these options there are 3: resume"),
     ],
 )

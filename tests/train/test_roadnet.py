@@ -28,6 +28,7 @@ from roadseg.train.networks.artifact_weights import load_artifact_weights
 from roadseg.train.networks.pruned import count_parameters
 from roadseg.train.networks.reparameterized import RepConv, merge_branches
 from roadseg.train.networks.roadnet import RoadNet
+from roadseg.train.networks.weights import load_weights
 
 MOST_PARAMETERS = 2e6
 SMALL = '{"widths": [8, 16, 16, 24]}'
@@ -243,3 +244,17 @@ def test_training_for_int8_starts_merged(trained: tuple[Path, Words], start: str
     assert not any(m.point is not None for m in loaded.network.modules() if isinstance(m, RepConv))
     before = load_checkpoint(folder / "float" / "last.pt").network
     assert snr_db(torch_logits(before), torch_logits(loaded.network)) > 15
+
+
+@pytest.mark.parametrize(("saved", "built"), [(False, True), (True, False), (True, True)])
+@torch.no_grad()
+def test_weights_with_branches_and_without_are_the_same_network(
+    tmp_path: Path, saved: bool, built: bool
+) -> None:
+    config = {"architecture": "roadnet", "widths": [8, 16, 16, 24]}
+    source = build_network(config | {"branches": saved}, 3).eval()
+    other = build_network(config | {"branches": built}, 3).eval()
+    torch.save(source.state_dict(), tmp_path / "source.pt")
+    load_weights(other, str(tmp_path / "source.pt"))
+    picture = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(other(picture), source(picture), rtol=1e-4, atol=1e-5)

@@ -124,6 +124,18 @@ def test_one_class_is_trained_against_all_others(options: Options, tmp_path: Pat
     assert set(trainer.state.history[-1]["iou"]) <= {"other", "road"}
 
 
+def test_images_that_are_validated_on_and_trained_on_are_told(
+    options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = train(options("--split", "all", "--epochs", "1")).spec
+    told = "4 of the images to validate on are trained on as well: the validation is not"
+    assert told in capsys.readouterr().out
+    assert spec.trained_on["val_images_learned"] == 4
+    spec = train(options("--epochs", "1", out="apart")).spec
+    assert "as well" not in capsys.readouterr().out
+    assert "val_images_learned" not in spec.trained_on
+
+
 def test_held_out_drive_is_what_is_validated(options: Options) -> None:
     trainer = train(options("--split", "all", "--holdout", "b", "--epochs", "1"))
     assert trainer.spec.trained_on["groups"] == ["a", "c"]

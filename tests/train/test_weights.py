@@ -100,6 +100,22 @@ def test_decoder_of_other_classes_is_left_out(tmp_path: Path) -> None:
     assert built.head.weight.shape[0] == 3
 
 
+@pytest.mark.parametrize("architecture", ["roadnet", "unet"])
+def test_network_without_a_backbone_takes_its_own_weights_alone(
+    tmp_path: Path, architecture: str
+) -> None:
+    config = {"architecture": architecture}
+    seven = build_network(config, 7)
+    torch.save(seven.state_dict(), tmp_path / "own.pt")
+    torch.save(network().state_dict(), tmp_path / "other.pt")
+    built = build_network(config, 3)
+    assert load_weights(built, str(tmp_path / "own.pt")) == "own.pt"
+    own, taken = built.state_dict(), seven.state_dict()
+    assert all(torch.equal(v, taken[k]) for k, v in own.items() if not k.startswith("head."))
+    with pytest.raises(ModelError, match=r"other\.pt has no '.*' that fits: it is not of this"):
+        load_weights(built, str(tmp_path / "other.pt"))
+
+
 def write_wrong(folder: Path) -> dict[str, Path]:
     state = body(network())
     files = {name: folder / f"{name}.pt" for name in ("missing", "text", "cut", "list", "hole")}

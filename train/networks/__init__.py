@@ -92,5 +92,5 @@ def build_network(config: dict[str, Any], classes: int) -> Network:
         network: Network = kind(*parts, **{name: full[name] for name in _options(kind)})
         cut_to_shapes(network, full.get("pruned", {}))
         return network
-    except (TypeError, ValueError) as error:
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
         raise UsageError(f"network options {config} cannot be used ({error})") from None

@@ -65,16 +65,19 @@ class RepConv(nn.Module):
         """Return the weights (M, C, 3, 3) of the one convolution that all branches make."""
         if self.point is None:
             return self.conv.weight
-        centre: Tensor = self.point
-        if self.gain is not None:
-            centre = centre + torch.diag(self.gain)[:, :, None, None]
-        return self.conv.weight + pad(centre, (1, 1, 1, 1))
+        return _sum_of_branches(self.conv.weight, self.point, self.gain)
 
     @torch.no_grad()
     def merge(self) -> None:
         """Leave the one convolution, in place."""
         self.conv.weight.copy_(self.kernel())
         self.point = self.gain = None
+
+
+def _sum_of_branches(weight: Tensor, point: Tensor, gain: Tensor | None) -> Tensor:
+    """Return one kernel of 3x3 (M, C, 3, 3), 1x1 (M, C, 1, 1) and identity (M,)."""
+    centre = point if gain is None else point + torch.diag(gain)[:, :, None, None]
+    return weight + pad(centre, (1, 1, 1, 1))
 
 
 def merge_branches(network: nn.Module, config: dict[str, Any]) -> dict[str, Any]:
@@ -86,3 +89,22 @@ def merge_branches(network: nn.Module, config: dict[str, Any]) -> dict[str, Any]
         if isinstance(module, RepConv):
             module.merge()
     return config | {"branches": False} if config.get("branches") else config
+
+
+def fit_branches(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict with the branches that a network has.
+
+    Of a merged one, the branches beside the 3x3 are zero; of one with branches, a merged network
+    gets the sum.
+    """
+    state = dict(state)
+    for prefix, module in network.named_modules():
+        kernel, point, gain = (f"{prefix}.{name}" for name in ("conv.weight", "point", "gain"))
+        if not isinstance(module, RepConv) or kernel not in state:
+            continue
+        if module.point is None and point in state:
+            state[kernel] = _sum_of_branches(state[kernel], state[point], state.get(gain))
+        for name, branch in ((point, module.point), (gain, module.gain)):
+            if branch is not None:
+                state.setdefault(name, torch.zeros_like(branch))
+    return state

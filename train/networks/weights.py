@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from roadseg.runtime.errors import MissingExtra, ModelError, UsageError
 from roadseg.train.checkpoint import DENOISED, DENOISING
 from roadseg.train.networks.backbone import LIGHT_BACKBONES, Backbone, widen_stem
+from roadseg.train.networks.reparameterized import fit_branches
 
 State = dict[str, Tensor]
 
@@ -27,9 +28,9 @@ def load_weights(network: nn.Module, weights: str) -> str:
 
     A file is a state dict of the backbone alone, of which every tensor that the backbone has must
     be there and fit (blocks that it was cut to do without are left out), or a checkpoint, of which
-    the backbone must fit and the rest is taken where it does; of a network without a backbone, what
-    fits. Raises ModelError for a file that does not fit, UsageError when ImageNet weights cannot be
-    had.
+    the backbone must fit and the rest is taken where it does; of a network without a backbone, all
+    but the head must fit. Raises ModelError for a file that does not fit, UsageError when ImageNet
+    weights cannot be had.
     """
     if weights == "none":
         return "none"
@@ -40,16 +41,25 @@ def load_weights(network: nn.Module, weights: str) -> str:
         raise UsageError("this network has no ImageNet weights: give --weights FILE or none")
     else:
         state, origin = _imagenet(backbone.name)
+    if backbone is None:
+        state = fit_branches(network, state)
     inner = {name[len(BODY) :]: value for name, value in state.items() if name.startswith(BODY)}
     own = network.state_dict()
     rest = {k: v for k, v in state.items() if not k.startswith(BODY) and k in own}
     rest = {name: value for name, value in rest.items() if value.shape == own[name].shape}
     if backbone is not None:
         load_state(backbone.body, inner or state, origin)
-    elif not rest:
-        raise ModelError(f"{origin} has no tensor that fits this network")
+    else:
+        _check_whole(own, rest, origin)
     network.load_state_dict(rest, strict=False)
     return f"{origin} with {len(rest)} tensors of the decoder" if inner else origin
+
+
+def _check_whole(own: State, fitting: State, origin: str) -> None:
+    """Raise ModelError when a tensor is missing that is not of the head."""
+    for name in own:
+        if name not in fitting and not name.startswith("head."):
+            raise ModelError(f"{origin} has no '{name}' that fits: it is not of this network")
 
 
 def load_state(body: nn.Module, state: State, origin: str) -> None:
