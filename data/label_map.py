@@ -127,6 +127,8 @@ def _target_classes(raw: dict[str, Any], path: Path) -> tuple[ClassInfo, ...]:
 
     try:
         if "classes" in raw:
+            if raw["classes"] == []:
+                raise ValueError("there are none")
             return tuple(class_info(entry) for entry in raw["classes"])
     except (KeyError, TypeError, ValueError, RoadsegError) as error:
         raise DataError(f"{path}: classes: {error}") from None

@@ -14,7 +14,7 @@ from roadseg.data.image_pair import check_pair
 from roadseg.data.palette_png import read_palette
 from roadseg.runtime.errors import DataError
 from roadseg.runtime.images import read_image
-from roadseg.runtime.spec import IGNORE, ClassInfo
+from roadseg.runtime.spec import IGNORE, ClassInfo, Color
 
 
 class LabelledFiles:
@@ -79,6 +79,7 @@ class LabelledFiles:
 
     def _from_colors(self, colors: Pixels, path: Path) -> Pixels:
         """Map RGB colours to ids; black that is no class's colour is void."""
+        self._refuse_twins(path)
         packed = _pack(colors.astype(np.int32))
         known = np.append(_pack(np.array([info.color for info in self.classes])), 0)
         values = np.append(np.arange(len(self.classes)), IGNORE)
@@ -91,6 +92,17 @@ class LabelledFiles:
             hint = ": seg-data check --fix, if greys are class ids" if red == green == blue else ""
             self._refuse(ids, path, f"colour {(red, green, blue)}", hint)
         return ids.astype(np.uint8)
+
+    def _refuse_twins(self, path: Path) -> None:
+        """Raise DataError when two classes have one colour: a mask of colours cannot tell them."""
+        seen: dict[Color, str] = {}
+        for info in self.classes:
+            if info.color in seen:
+                raise DataError(
+                    f"{path}: a mask of colours, but '{seen[info.color]}' and '{info.name}' are "
+                    f"both {info.color}: give each class its own, or masks of class ids"
+                )
+            seen[info.color] = info.name
 
     def _refuse(self, ids: NDArray[np.integer], path: Path, what: str, hint: str = "") -> None:
         y, x = np.argwhere(ids < 0)[0]

@@ -29,8 +29,11 @@ class ClassInfo:
         """Check the name and the colour."""
         if not re.fullmatch(r"[a-z0-9][a-z0-9_/ -]*", self.name):
             raise ModelError(f"class name '{self.name}': use lower-case letters, digits, _ and -")
-        if len(self.color) != 3 or not all(0 <= value <= 255 for value in self.color):
-            raise ModelError(f"class '{self.name}': colour {self.color} is not three of 0 to 255")
+        fit = all(isinstance(value, int) and 0 <= value <= 255 for value in self.color)
+        if len(self.color) != 3 or not fit:
+            raise ModelError(
+                f"class '{self.name}': colour {self.color} is not three whole numbers of 0 to 255"
+            )
 
 
 @dataclass(frozen=True)

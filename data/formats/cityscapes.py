@@ -44,8 +44,16 @@ class FineLabels:
 
     def __call__(self, sample: Sample) -> LabelledImage:
         """Return the image (H, W, 3) RGB and the mask (H, W), IGNORE where void."""
+        return self._reader(sample)(sample)
+
+    def notes(self, sample: Sample) -> list[str]:
+        """Return a line for each polygon that is cut off at the image's edge."""
+        reader = self._reader(sample)
+        return reader.notes(sample) if isinstance(reader, LabelPolygons) else []
+
+    def _reader(self, sample: Sample) -> LabelledFiles:
         kind = "" if sample.mask is None else sample.mask.name.rpartition("_")[2]
-        return self.kinds.get(kind, next(iter(self.kinds.values())))(sample)
+        return self.kinds.get(kind, next(iter(self.kinds.values())))
 
 
 def open_cityscapes(folder: Path, split: str, options: CityscapesOptions) -> Dataset:
@@ -67,7 +75,8 @@ def open_cityscapes(folder: Path, split: str, options: CityscapesOptions) -> Dat
     if options.labels == "scored":
         kinds = {"labelTrainIds.png": LabelledFiles(classes)} | kinds
     samples, strays = fine_samples(folder, split, tuple(kinds))
-    return make_dataset("cityscapes", classes, samples, LICENCE, FineLabels(kinds), strays)
+    read = FineLabels(kinds)
+    return make_dataset("cityscapes", classes, samples, LICENCE, read, strays, read.notes)
 
 
 def fine_samples(folder: Path, split: str, kinds: Sequence[str]) -> tuple[list[Sample], list[Path]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from roadseg.data.dataset import Dataset, Sample
 from roadseg.data.formats.coco_shapes import PolygonShape, RunsShape, read_runs, ring
-from roadseg.data.formats.folders import make_dataset, path_name, refuse_split
+from roadseg.data.formats.folders import image_path, make_dataset, path_name, refuse_split
 from roadseg.data.formats.json_files import read_json, reason
 from roadseg.data.formats.painted import (
     Annotation,
@@ -55,7 +55,7 @@ class CocoAnnotations:
                 if entry["category_id"] not in self.labels:
                     raise DataError(f"unknown category {entry['category_id']}")
                 label, shape = self.labels[entry["category_id"]], _shape(entry, *size)
-            except (DataError, KeyError, TypeError, ValueError) as error:
+            except (DataError, KeyError, OverflowError, TypeError, ValueError) as error:
                 raise DataError(
                     f"{sample.mask}: annotation {entry.get('id')}: {reason(error)}"
                 ) from None
@@ -74,13 +74,13 @@ def open_coco(file: Path, split: str, options: CocoOptions) -> Dataset:
     try:
         for entry in raw["annotations"]:
             entries[entry["image_id"]].append(entry)
-        labels = {c["id"]: c["name"] for c in sorted(raw["categories"], key=lambda c: c["id"])}
-        listed = [(str(image["file_name"]), image) for image in raw["images"]]
+        labels = _labels(file, raw["categories"])
+        listed = [(_path(file, image), image) for image in raw["images"]]
         for _, image in listed:
             image["width"], image["height"] = int(image["width"]), int(image["height"])
-        strangers = set(entries) - {image["id"] for _, image in listed}
+        strangers = set(entries) - _ids(file, "images", raw["images"], "file_name")
         licence = "; ".join(str(each.get("name", "")) for each in raw.get("licenses") or ())
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise DataError(f"{file}: not a COCO file of annotations ({reason(error)})") from None
     if strangers:
         one = min(strangers, key=str)
@@ -91,6 +91,30 @@ def open_coco(file: Path, split: str, options: CocoOptions) -> Dataset:
     classes, numbers, background = label_classes(labels.values(), options, file)
     reader = PaintedShapes(numbers, background, CocoAnnotations(images, dict(entries), labels))
     return make_dataset(file.stem, classes, samples, licence, reader, notes=reader.notes)
+
+
+def _labels(file: Path, categories: list[dict[str, Any]]) -> dict[int, str]:
+    """Return the names of categories by id, in the order of ids."""
+    _ids(file, "categories", categories, "name")
+    for each in categories:
+        if not isinstance(each["name"], str):
+            raise DataError(f"{file}: category {each['id']}: its name is no text: {each['name']!r}")
+    return {each["id"]: each["name"] for each in sorted(categories, key=lambda each: each["id"])}
+
+
+def _ids(file: Path, what: str, entries: list[dict[str, Any]], name: str) -> set[int]:
+    """Return the ids of entries; raises DataError when two have one."""
+    seen: dict[int, object] = {}
+    for entry in entries:
+        if entry["id"] in seen:
+            pair = f"'{seen[entry['id']]}' and '{entry[name]}'"
+            raise DataError(f"{file}: the {what} {pair} have one id, {entry['id']}")
+        seen[entry["id"]] = entry[name]
+    return set(seen)
+
+
+def _path(file: Path, image: dict[str, Any]) -> str:
+    return image_path(image["file_name"], f"{file}: image {image['id']}")
 
 
 def _sample(path: str, folder: Path, file: Path) -> Sample:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from roadseg.data.dataset import Dataset, Sample
 from roadseg.data.formats.coco_shapes import PolygonShape, RunsShape
 from roadseg.data.formats.cvat_masks import open_cvat_masks
-from roadseg.data.formats.folders import make_dataset, path_name, refuse_split
+from roadseg.data.formats.folders import image_path, make_dataset, path_name, refuse_split
 from roadseg.data.formats.painted import (
     Annotation,
     PaintedShapes,
@@ -38,14 +38,13 @@ def open_cvat(where: Path, split: str, options: ShapeOptions) -> Dataset:
     colors = dict(_colors(root))
     images = {}
     for image in root.iter("image"):
-        if path_name(image.get("name", ""))[0] in images:
-            raise DataError(f"{where}: two images named '{image.get('name')}'")
-        images[path_name(image.get("name", ""))[0]] = image
+        path = image_path(image.get("name", ""), f"{where}: image {image.get('id')}")
+        if path_name(path)[0] in images:
+            raise DataError(f"{where}: two images named '{path}'")
+        images[path_name(path)[0]] = image
     samples = [_sample(image.get("name", ""), where) for image in images.values()]
-    labels = [
-        *colors,
-        *sorted({s.get("label", "") for i in images.values() for s in i} - {*colors}),
-    ]
+    used = {s.attrib["label"] for i in images.values() for s in i if "label" in s.attrib}
+    labels = [*colors, *sorted(used - {*colors})]
     classes, numbers, background = label_classes(labels, options, where, colors)
     reader = PaintedShapes(numbers, background, CvatImages(images))
     return make_dataset(
@@ -95,15 +94,15 @@ def _annotation(image: Element, file: Path | None) -> Annotation:
     """Return an image's shapes from the lowest z_order to the highest."""
     try:
         size = int(image.attrib["width"]), int(image.attrib["height"])
-        left_out = [f"a {e.tag} of '{e.get('label')}'" for e in image if e.tag in LINES]
+        lines = [f"a {e.tag} of '{e.get('label')}'" for e in image if e.tag in LINES]
         areas = [element for element in image if element.tag not in (*LINES, "tag")]
         areas.sort(key=lambda element: int(element.get("z_order", 0)))
         shapes = tuple((element.attrib["label"], _shape(element)) for element in areas)
     except KeyError as error:
         raise DataError(f"{file}: image '{image.get('name')}': {error} is missing") from None
-    except (DataError, ValueError) as error:
+    except (DataError, OverflowError, ValueError) as error:
         raise DataError(f"{file}: image '{image.get('name')}': {error}") from None
-    return Annotation(shapes, size, tuple(left_out))
+    return Annotation(shapes, size, tuple(f"{line} is no area: left out" for line in lines))
 
 
 def _shape(element: Element) -> Shape:

@@ -45,7 +45,7 @@ def read_labelmap(path: Path) -> tuple[ClassInfo, ...]:
         if not line.strip() or line.startswith("#"):
             continue
         name, _, rest = line.partition(":")
-        name = class_name(name)
+        name = class_name(name, f"{path}:{number}")
         try:
             red, green, blue = (int(value) for value in rest.split(":")[0].split(","))
             info = ClassInfo(name, (red, green, blue), name in DRIVABLE)
@@ -54,4 +54,6 @@ def read_labelmap(path: Path) -> tuple[ClassInfo, ...]:
         if name in classes:
             raise DataError(f"{path}:{number}: '{name}' is there twice")
         classes[name] = info
+    if not classes:
+        raise DataError(f"{path}: has no labels, name:red,green,blue:parts:actions")
     return tuple(classes.values())

@@ -37,6 +37,13 @@ def images_in(folder: Path, pattern: str = "*") -> list[Path]:
     return sorted(path for path in folder.glob(pattern) if is_image(path))
 
 
+def image_path(value: object, where: str) -> str:
+    """Return an image's path as a file has it; raises DataError when it is none."""
+    if not isinstance(value, str) or not Path(value).name:
+        raise DataError(f"{where}: {value!r} is not the file name of an image")
+    return value
+
+
 def path_name(relative: str | Path) -> tuple[str, str]:
     """Return the name and the group of an image by its path: drive1/0001.jpg is drive1_0001."""
     stem = Path(relative).with_suffix("").as_posix()

@@ -37,4 +37,5 @@ def open_idd(folder: Path, split: str) -> Dataset:
         "polygons.json": LabelPolygons(IDD_CLASSES, numbers, IGNORE),
     }
     samples, strays = fine_samples(folder, split, tuple(kinds))
-    return make_dataset("idd", IDD_CLASSES, samples, "research use", FineLabels(kinds), strays)
+    read = FineLabels(kinds)
+    return make_dataset("idd", IDD_CLASSES, samples, "research use", read, strays, read.notes)

@@ -21,11 +21,13 @@ from roadseg.data.formats.painted import (
     ShapeOptions,
     label_classes,
 )
-from roadseg.data.formats.pillow_shapes import DrawnShape
+from roadseg.data.formats.pillow_shapes import LINE_WIDTH, POINT_RADIUS, DrawnShape, check_points
 from roadseg.runtime.errors import DataError
 from roadseg.runtime.images import decode_image, read_image
 
 IGNORED = "__ignore__"  # labelme's label for pixels without a class
+LINE, POINT = f"drawn {LINE_WIDTH} pixels wide", f"drawn as a disc of radius {POINT_RADIUS}"
+NO_AREAS = {"line": LINE, "linestrip": LINE, "point": POINT}
 
 
 def open_labelme(folder: Path, split: str, options: ShapeOptions) -> Dataset:
@@ -60,18 +62,21 @@ def read_annotation(sample: Sample) -> Annotation:
     """Return a sample's shapes; raises DataError that names the shape at fault."""
     assert sample.mask is not None  # the JSON file
     raw = read_json(sample.mask)
-    shapes = []
+    shapes, no_areas = [], []
     for number, entry in enumerate(raw["shapes"]):
         try:
             shapes.append((str(entry["label"]), _shape(entry)))
-        except (DataError, KeyError, TypeError, ValueError) as error:
+        except (DataError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise DataError(f"{sample.mask}: shape {number}: {reason(error)}") from None
+        if entry.get("shape_type") in NO_AREAS:
+            kind = entry["shape_type"]
+            no_areas.append(f"a {kind} of '{entry['label']}' is no area: {NO_AREAS[kind]}")
     width, height = raw.get("imageWidth"), raw.get("imageHeight")
     try:
         size = (int(width), int(height)) if width and height else None
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise DataError(f"{sample.mask}: imageWidth and imageHeight are no numbers") from None
-    return Annotation(tuple(shapes), size)
+    return Annotation(tuple(shapes), size, tuple(no_areas))
 
 
 def read_pixels(sample: Sample) -> Pixels:
@@ -92,6 +97,9 @@ def _shape(entry: dict[str, Any]) -> Shape:
     points = np.array(entry["points"], np.float64).reshape(-1, 2)
     if kind != "mask":
         return DrawnShape(kind, points)
+    if not len(points):
+        raise DataError("a mask of 0 points")
+    check_points(kind, points)
     pixels = decode_image(base64.b64decode(entry["mask"]), "mask", cv2.IMREAD_UNCHANGED)
     left, top = points[0].astype(int).tolist()
     return _runs(pixels > 0, left, top)

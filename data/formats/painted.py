@@ -22,7 +22,9 @@ from roadseg.runtime.images import read_image
 from roadseg.runtime.spec import IGNORE, ClassInfo, Color
 
 DRIVABLE = ("road", "drivable", "lane mark", "parking")
+Bounds = tuple[float, float, float, float]
 SLACK = 1.0  # pixels that a shape may reach over the edge before it is told
+CUT_OFF = "reaches outside the image: cut off"
 
 
 class Shape(Protocol):
@@ -31,7 +33,7 @@ class Shape(Protocol):
     def raster(self, width: int, height: int) -> NDArray[np.bool_]:
         """Return its pixels, (height, width) bool; what is outside is cut off."""
 
-    def bounds(self) -> tuple[float, float, float, float]:
+    def bounds(self) -> Bounds:
         """Return left, top, right and bottom in pixels."""
 
 
@@ -41,12 +43,12 @@ class Annotation:
 
     shapes: (label, shape) in the order of the file.
     size: (width, height) that the file gives the image; None when it gives none.
-    left_out: what is no area, such as "a polyline of 'lane'".
+    no_areas: what is no area and what is done with it, such as "a point of 'lane': left out".
     """
 
     shapes: tuple[tuple[str, Shape], ...]
     size: tuple[int, int] | None = None
-    left_out: tuple[str, ...] = ()
+    no_areas: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,20 +96,19 @@ class PaintedShapes:
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), mask
 
     def notes(self, sample: Sample) -> list[str]:
-        """Return a line for each shape that was cut off at the image's edge or left out."""
+        """Return a line for each shape that is cut off at the image's edge or is no area."""
         annotation = self.annotation(sample)
         size = annotation.size or read_image(sample.image).shape[1::-1]
         where = f"{sample.mask}: {sample.name}"
-        told = [f"{where}: {what} is no area: left out" for what in annotation.left_out]
+        told = [f"{where}: {what}" for what in annotation.no_areas]
         for number, (label, shape) in enumerate(annotation.shapes):
-            if _outside(shape.bounds(), size[0], size[1]):
-                told.append(
-                    f"{where}: shape {number} ('{label}') reaches outside the image: cut off"
-                )
+            if reaches_outside(shape.bounds(), size[0], size[1]):
+                told.append(f"{where}: shape {number} ('{label}') {CUT_OFF}")
         return told
 
 
-def _outside(bounds: tuple[float, float, float, float], width: int, height: int) -> bool:
+def reaches_outside(bounds: Bounds, width: int, height: int) -> bool:
+    """Return whether a shape of these bounds is cut off at its image's edge."""
     left, top, right, bottom = bounds
     return min(left, top) < -SLACK or right > width + SLACK or bottom > height + SLACK
 
@@ -122,16 +123,16 @@ def label_classes(
     """Return classes by id, class id by label, and the id of the background.
 
     The background is class 0, unless it is one of the labels. Names are taken in lower case:
-    "Road" and "road" are one class. Colours are those of PASCAL VOC where none are given.
+    "Road" and "road" are one class. Colours are those of PASCAL VOC where none are given. Raises
+    DataError for a label that is no name of a class, and for two that would be one.
     """
-    listed = [label for label in dict.fromkeys(labels) if label not in void]
-    names = dict.fromkeys(class_name(label) for label in listed)
+    by_label = _class_names([label for label in labels if label not in void], where)
+    names, background = dict.fromkeys(by_label.values()), class_name(options.background, where)
     if options.background != "void":
-        name = class_name(options.background)
-        names = names if name in names else {name: None, **names}
+        names = names if background in names else {background: None, **names}
     if not 1 <= len(names) < IGNORE:
         raise DataError(f"{where}: {len(names)} classes; a mask of 8 bits takes 1 to {IGNORE - 1}")
-    given = {class_name(label): color for label, color in (colors or {}).items()}
+    given = {by_label[label]: color for label, color in (colors or {}).items()}
     try:
         classes = tuple(
             ClassInfo(name, given.get(name, voc_color(number)), name in DRIVABLE)
@@ -140,13 +141,37 @@ def label_classes(
     except ModelError as error:
         raise DataError(f"{where}: {error}") from None
     ids = {info.name: number for number, info in enumerate(classes)}
-    numbers = {label: ids[class_name(label)] for label in listed} | dict.fromkeys(void, IGNORE)
-    return classes, numbers, ids.get(class_name(options.background), IGNORE)
+    numbers = {label: ids[name] for label, name in by_label.items()} | dict.fromkeys(void, IGNORE)
+    return classes, numbers, ids.get(background, IGNORE)
 
 
-def class_name(label: str) -> str:
-    """Return a label as a class's name: lower case, other signs as "-"."""
-    return re.sub(r"[^a-z0-9_/ -]+", "-", label.strip().lower()).strip("_-/ ") or "unnamed"
+def _class_names(labels: Iterable[str], where: object) -> dict[str, str]:
+    """Return the names of classes by label."""
+    names: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for label in labels:
+        names[label] = class_name(label, where)
+        other = first.setdefault(names[label], label)
+        if label.strip().lower() != other.strip().lower():
+            raise DataError(
+                f"{where}: the labels '{other}' and '{label}' would both be the class "
+                f"'{names[label]}': rename one"
+            )
+    return names
+
+
+def class_name(label: str, where: object) -> str:
+    """Return a label as a class's name: lower case, other signs as "-".
+
+    Raises DataError for a letter that is none of a to z, and when nothing is left.
+    """
+    name = re.sub(r"[^a-z0-9_/ -]+", "-", label.strip().lower()).strip("_-/ ")
+    if not name or any(sign.isalnum() and not sign.isascii() for sign in label):
+        raise DataError(
+            f"{where}: the label '{label}' is no name of a class: rename it in letters a to z and "
+            "digits"
+        )
+    return name
 
 
 def voc_color(number: int) -> Color:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from roadseg.data.formats.coco_shapes import FARTHEST
 from roadseg.runtime.errors import DataError, MissingExtra
 
 if TYPE_CHECKING:
@@ -48,19 +49,16 @@ class DrawnShape:
             raise DataError(f"a shape of an unknown kind, '{self.kind}'")
         if count != wanted if wanted else count < (3 if self.kind == "polygon" else 2):
             raise DataError(f"a {self.kind} of {count} points")
-        if not np.isfinite(self.points).all():
-            raise DataError(f"a {self.kind} with a point that is no number")
+        check_points(self.kind, self.points)
 
     def raster(self, width: int, height: int) -> NDArray[np.bool_]:
         """Return its pixels, (height, width) bool; what is outside is cut off."""
         canvas, draw = new_mask(width, height, 0)
         xy = [(float(x), float(y)) for x, y in self.points]
         if self.kind in ("circle", "point"):
-            (x, y), radius = xy[0], POINT_RADIUS if self.kind == "point" else math.dist(*xy)
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1, outline=1)
+            draw.ellipse(self.bounds(), fill=1, outline=1)
         elif self.kind == "rectangle":
-            low, high = self.points.min(0), self.points.max(0)
-            draw.rectangle((*low.tolist(), *high.tolist()), fill=1, outline=1)
+            draw.rectangle(self.bounds(), fill=1, outline=1)
         elif self.kind in ("line", "linestrip"):
             draw.line(xy, fill=1, width=LINE_WIDTH)
         else:
@@ -68,6 +66,18 @@ class DrawnShape:
         return np.array(canvas, bool)
 
     def bounds(self) -> tuple[float, float, float, float]:
-        """Return left, top, right and bottom of its points."""
+        """Return left, top, right and bottom: of a circle or point as drawn, else of its points."""
+        if self.kind in ("circle", "point"):
+            radius = POINT_RADIUS if self.kind == "point" else math.dist(*self.points.tolist())
+            x, y = self.points[0].tolist()
+            return x - radius, y - radius, x + radius, y + radius
         (left, top), (right, bottom) = self.points.min(0), self.points.max(0)
         return float(left), float(top), float(right), float(bottom)
+
+
+def check_points(kind: str, points: NDArray[np.float64]) -> None:
+    """Raise DataError when a point is no number or too far away to be drawn."""
+    if not np.isfinite(points).all():
+        raise DataError(f"a {kind} with a point that is no number")
+    if np.abs(points).max(initial=0) > FARTHEST:
+        raise DataError(f"a {kind} with a point more than {FARTHEST} pixels away")

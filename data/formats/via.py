@@ -14,7 +14,7 @@ import numpy as np
 from roadseg.data.dataset import Dataset, Sample
 from roadseg.data.formats.coco_shapes import PolygonShape
 from roadseg.data.formats.cvat import ellipse, rectangle, turn
-from roadseg.data.formats.folders import make_dataset, path_name, refuse_split
+from roadseg.data.formats.folders import image_path, make_dataset, path_name, refuse_split
 from roadseg.data.formats.json_files import read_json, reason
 from roadseg.data.formats.painted import (
     Annotation,
@@ -23,7 +23,7 @@ from roadseg.data.formats.painted import (
     ShapeOptions,
     label_classes,
 )
-from roadseg.runtime.errors import DataError, UsageError, unknown
+from roadseg.runtime.errors import DataError, UsageError
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,17 @@ class ViaRegions:
 
     def __call__(self, sample: Sample) -> Annotation:
         """Return the shapes of a sample."""
-        shapes, left_out = [], []
+        shapes, no_areas = [], []
         for region in self.regions[sample.name]:
             label = _label(region, self.attribute)
             if region.shape.get("name") in ("polyline", "point"):
-                left_out.append(f"a {region.shape['name']} of '{label}'")
+                no_areas.append(f"a {region.shape['name']} of '{label}' is no area: left out")
                 continue
             try:
                 shapes.append((label, _shape(region.shape)))
-            except (DataError, KeyError, TypeError, ValueError) as error:
+            except (DataError, KeyError, OverflowError, TypeError, ValueError) as error:
                 raise DataError(f"{region.where}: {reason(error)}") from None
-        return Annotation(tuple(shapes), left_out=tuple(left_out))
+        return Annotation(tuple(shapes), no_areas=tuple(no_areas))
 
 
 def open_via(file: Path, split: str, options: ViaOptions) -> Dataset:
@@ -95,34 +95,36 @@ def open_via(file: Path, split: str, options: ViaOptions) -> Dataset:
 def _from_json(file: Path) -> Iterator[tuple[str, list[Region]]]:
     raw = read_json(file)
     try:
-        for image in raw.get("_via_img_metadata", raw).values():
+        for key, image in raw.get("_via_img_metadata", raw).items():
             regions = image["regions"]
             entries = regions.values() if isinstance(regions, dict) else regions
-            where = f"{file}: {image['filename']}: region"
-            yield (
-                image["filename"],
-                [
-                    _region(f"{where} {n}", image["filename"], each)
-                    for n, each in enumerate(entries)
-                ],
-            )
+            name = image_path(image["filename"], f"{file}: {key}")
+            where = f"{file}: {name}: region"
+            yield name, [_region(f"{where} {n}", name, each) for n, each in enumerate(entries)]
     except (AttributeError, KeyError, TypeError) as error:
         raise DataError(f"{file}: not a file of VGG Image Annotator ({reason(error)})") from None
 
 
 def _region(where: str, image: str, entry: dict[str, Any]) -> Region:
-    return Region(where, image, entry["shape_attributes"], entry["region_attributes"])
+    shape, attributes = entry["shape_attributes"], entry["region_attributes"]
+    if not isinstance(shape, dict) or not isinstance(attributes, dict):
+        raise DataError(f"{where}: its shape_attributes or region_attributes are no object in JSON")
+    return Region(where, image, shape, attributes)
 
 
 def _from_csv(file: Path) -> Iterator[tuple[str, list[Region]]]:
     found: dict[str, list[Region]] = {}
+    sizes: dict[str, str | None] = {}
     try:
         with open(file, newline="", encoding="utf-8-sig") as lines:
             reader = csv.DictReader(lines)
             for row in reader:
-                name = row.get("filename") or row["#filename"]
-                regions = found.setdefault(name, [])
                 where = f"{file}:{reader.line_num}"
+                name = image_path(row["filename" if "filename" in row else "#filename"], where)
+                size = row.get("file_size")
+                if sizes.setdefault(name, size) != size:
+                    raise DataError(f"{where}: two images named '{name}': they differ in file_size")
+                regions = found.setdefault(name, [])
                 shape = _object(row["region_shape_attributes"], where)
                 if shape:
                     attributes = _object(row["region_attributes"], where)
@@ -183,4 +185,4 @@ def _shape(entry: dict[str, Any]) -> Shape:
         x, y, rx, ry = (float(entry[key]) for key in ("cx", "cy", *radii))
         angle = np.degrees(float(entry.get("theta", 0)))
         return PolygonShape((turn(ellipse(x, y, rx, ry), float(angle)),))
-    raise unknown("shape", str(kind), ("circle", "ellipse", "polygon", "rect"))
+    raise DataError(f"a shape of an unknown kind, '{kind}'")

@@ -105,6 +105,7 @@ def test_a_class_that_the_map_misses(tmp_path: Path) -> None:
         ("[map]", "[maps]", ": 'map' is missing"),
         ('source = "mine"', "source = 3", ": 'source' is missing or of another type"),
         ("[map]", "[map", ": cannot be read"),
+        ("[map]", "classes = []\n[map]", ": classes: there are none"),
         ("[map]", '[[classes]]\nname = "x"\n[map]', ": classes: 'color'"),
     ],
 )

@@ -54,6 +54,17 @@ def test_colours_instead_of_ids(tmp_path: Path) -> None:
     assert load(make(tmp_path, mask))[2:5, 0].tolist() == [1, 0, 1]
 
 
+def test_colours_that_two_classes_share(tmp_path: Path) -> None:
+    about = CLASSES.replace("0, 0, 0", "10, 20, 30")
+    ids = np.ones((8, 6), np.uint8)
+    assert load(make(tmp_path / "ids", ids, about)).min() == 1
+    colors = np.full((8, 6, 3), (30, 20, 10), np.uint8)
+    with pytest.raises(
+        DataError, match=r"d1_000.png: .* 'road' and 'other' are both \(10, 20, 30\)"
+    ):
+        load(make(tmp_path / "colours", colors, about))
+
+
 def test_sub_folders_are_drives(tmp_path: Path) -> None:
     make(tmp_path, np.zeros((8, 6), np.uint8), name="monday/a")
     make(tmp_path, np.zeros((8, 6), np.uint8), name="friday/a")
@@ -69,6 +80,7 @@ def test_sub_folders_are_drives(tmp_path: Path) -> None:
         ('name = "x"\n', "'classes' is missing"),
         ('[[classes]]\nname = "road"\n', "'color' is missing"),
         ('[[classes]]\nname = "road"\ncolor = [1, 2, 300]\n', "road"),
+        (CLASSES.replace("10, 20, 30", "0.5, 0.25, 0.5"), "'road': colour .* not three whole"),
         (f"colour = 3\n{CLASSES}", "unknown key 'colour'"),
         (f'group = "("\n{CLASSES}', "unterminated|missing"),
         (f'ignore = "none"\n{CLASSES}', "invalid literal"),

@@ -21,6 +21,7 @@ HEIGHT, WIDTH = 30, 40
 Told = pytest.CaptureFixture[str]
 BOX = [4, 4, 24, 4, 24, 20, 4, 20]  # x 4 to 24, y 4 to 20
 OVER = [14, 10, 34, 10, 34, 26, 14, 26]
+PICTURE = {"id": 5, "file_name": "monday/a.png", "width": WIDTH, "height": HEIGHT}
 
 
 def image(path: Path) -> Path:
@@ -46,9 +47,8 @@ def coco(folder: Path, *segmentations: Any, **changes: Any) -> Path:
         {"id": 10 + n, "image_id": 5, "category_id": 3 + n % 2, "segmentation": each}
         for n, each in enumerate(segmentations)
     ]
-    listed = [{"id": 5, "file_name": "monday/a.png", "width": WIDTH, "height": HEIGHT}]
     raw = {
-        "images": listed,
+        "images": [PICTURE],
         "annotations": annotations,
         "categories": [{"id": 4, "name": "car"}, {"id": 3, "name": "Road"}],
         "licenses": [{"name": "CC BY 4.0"}],
@@ -115,6 +115,21 @@ def test_a_later_shape_covers_an_earlier_one(tmp_path: Path) -> None:
             {"images": [{"id": 5, "file_name": "monday/a.png", "width": -4, "height": 10**9}]},
             "-4x1000000000, but its image is 40x30",
         ),
+        ([BOX], {"images": [PICTURE | {"file_name": ""}]}, "image 5: '' is not the file name"),
+        ([BOX], {"images": [PICTURE | {"width": 1e999}]}, "not a COCO file of annotations"),
+        (
+            [BOX],
+            {"images": [PICTURE, PICTURE | {"file_name": "b.png"}]},
+            "the images 'monday/a.png' and 'b.png' have one id, 5",
+        ),
+        (
+            [BOX],
+            {"categories": [{"id": 3, "name": "road"}, {"id": 3, "name": "car"}]},
+            "the categories 'road' and 'car' have one id, 3",
+        ),
+        ([BOX], {"categories": [{"id": 3, "name": 5}]}, "category 3: its name is no text: 5"),
+        ([BOX], {"categories": [{"id": 3, "name": None}]}, "category 3: its name is no text"),
+        ({"size": [30, 40], "counts": [1e999]}, {}, "annotation 10: cannot convert float inf"),
     ],
 )
 def test_a_wrong_coco_file(
@@ -201,6 +216,11 @@ def test_labelme_with_the_image_inside(tmp_path: Path) -> None:
         ({"label": "a", "points": [[1, "x"]]}, "shape 0: "),
         (polygon("a", [*BOX[:6], float("nan"), 3]), "a polygon with a point that is no number"),
         ({"points": [[1, 2]]}, "not a file of labelme ('label' is missing)"),
+        ({"label": "a", "points": [], "shape_type": "mask", "mask": ""}, "a mask of 0 points"),
+        (
+            {"label": "a", "points": [[1e6, 1], [9, 9]], "shape_type": "circle"},
+            "shape 0: a circle with a point more than 100000 pixels away",
+        ),
     ],
 )
 def test_a_wrong_labelme_file(
@@ -217,6 +237,42 @@ def test_a_labelme_file_with_a_size_that_is_none(tmp_path: Path, capsys: Told) -
     file = labelme(tmp_path, [polygon("road", BOX)], imageWidth="wide")
     assert main(["check", f"labelme:{tmp_path}"]) == 1
     assert f"{file}: imageWidth and imageHeight are no numbers" in capsys.readouterr().out
+
+
+def test_lines_and_points_are_drawn_and_told(tmp_path: Path, capsys: Told) -> None:
+    kinds = ("line", [[4, 8], [30, 8]]), ("point", [[20, 20]]), ("circle", [[38, 20], [38, 26]])
+    shapes = [{"label": "lane", "points": xy, "shape_type": kind} for kind, xy in kinds]
+    file = labelme(tmp_path, shapes)
+    assert masks(f"labelme:{tmp_path}")[0][[8, 20], [15, 24]].tolist() == [1, 1]
+    assert main(["check", f"labelme:{tmp_path}"]) == 0
+    where = f"note: {file}: drive1_a:"
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        f"{where} a line of 'lane' is no area: drawn 10 pixels wide",
+        f"{where} a point of 'lane' is no area: drawn as a disc of radius 5",
+        f"{where} shape 2 ('lane') reaches outside the image: cut off",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["道路", "行人"], "the label '行人' is no name of a class: rename it in letters a to z"),
+        (["ciel é", "ciel è"], "the label 'ciel è' is no name of a class"),
+        (["?", "road"], "the label '?' is no name of a class"),
+        (["lane?", "lane!"], "the labels 'lane!' and 'lane?' would both be the class 'lane'"),
+    ],
+)
+def test_labels_that_give_no_name_or_the_same(
+    tmp_path: Path, labels: list[str], message: str, capsys: Told
+) -> None:
+    labelme(tmp_path, [polygon(label, BOX) for label in labels])
+    assert main(["check", f"labelme:{tmp_path}"]) == 2
+    assert f"{tmp_path}: {message}" in capsys.readouterr().err
+
+
+def test_labels_that_differ_by_case_or_outer_space_are_one(tmp_path: Path) -> None:
+    labelme(tmp_path, [polygon(label, BOX) for label in ("Road", " road", "lane mark!")])
+    assert names(f"labelme:{tmp_path}") == ["background", "road", "lane mark"]
 
 
 def test_a_coco_file_without_licences(tmp_path: Path) -> None:

@@ -102,6 +102,11 @@ def test_a_turned_box(tmp_path: Path) -> None:
         ('<mask label="car" rle="4" left="0" top="0" width="9" height="9"/>', "run lengths of 4"),
         ('<blob label="car"/>', "a shape of an unknown kind, 'blob'"),
         ("<polygon", "not XML"),
+        ('</image><image id="7" width="40" height="30">', "image 7: '' is not the file name of an"),
+        (
+            '<mask label="car" rle="1" left="1e400" top="0" width="1" height="1"/>',
+            "image 'monday/a.png': cannot convert float infinity",
+        ),
     ],
 )
 def test_a_wrong_cvat_file(tmp_path: Path, shape: str, message: str, capsys: Told) -> None:
@@ -180,6 +185,42 @@ def test_a_wrong_line_of_csv(tmp_path: Path, capsys: Told) -> None:
 def test_a_region_without_a_class(tmp_path: Path, capsys: Told) -> None:
     assert main(["check", via_json(tmp_path, [VIA[0], (VIA[1][0], {"class": ""})])]) == 2
     assert "a.png: region 1: has no class in 'class'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("shape", "attributes", "message"),
+    [
+        (VIA[1][0], None, "a.png: region 0: its shape_attributes or region_attributes are no"),
+        (VIA[1][0], ["class"], "a.png: region 0: its shape_attributes or region_attributes are"),
+        (None, {"class": "car"}, "a.png: region 0: its shape_attributes or region_attributes are"),
+        ({"name": "star"}, {"class": "car"}, "region 0: a shape of an unknown kind, 'star'"),
+        ({"name": "circle", "cx": 10**400}, {"class": "car"}, "region 0: int too large"),
+    ],
+)
+def test_a_wrong_region(
+    tmp_path: Path, shape: Any, attributes: Any, message: str, capsys: Told
+) -> None:
+    assert main(["check", via_json(tmp_path, [(shape, attributes)])]) in (1, 2)
+    out, err = capsys.readouterr()
+    assert f"{tmp_path / 'via.json'}: " in out + err
+    assert message in out + err
+
+
+@pytest.mark.parametrize("name", ["", 5])
+def test_an_image_without_a_name(tmp_path: Path, name: Any, capsys: Told) -> None:
+    uri = via_json(tmp_path)
+    file = tmp_path / "via.json"
+    file.write_text(file.read_text().replace(': "a.png"', f": {json.dumps(name)}"))
+    assert main(["check", uri]) == 2
+    assert f"{file}: a.png123: {name!r} is not the file name of an image" in capsys.readouterr().err
+
+
+def test_lines_of_csv_of_two_images_of_one_name(tmp_path: Path, capsys: Told) -> None:
+    uri = via_csv(tmp_path)
+    file = tmp_path / "via.csv"
+    file.write_text(file.read_text().replace("a.png,123,{},4,1", "a.png,999,{},4,1"))
+    assert main(["check", uri]) == 2
+    assert f"{file}:3: two images named 'a.png': they differ in" in capsys.readouterr().err
 
 
 def test_colours_are_those_of_pascal_voc() -> None:

@@ -115,6 +115,47 @@ def test_idd_by_polygons(tmp_path: Path) -> None:
         dataset.load(dataset.samples[0])
 
 
+@pytest.mark.parametrize(
+    ("objects", "message"),
+    [
+        ('[{"label": 5, "polygon": [[0, 0], [9, 0], [9, 9]]}]', "unknown label '5'"),
+        ('["road"]', "object 0: not as in a file of polygons ("),
+        ('[{"label": "road"}]', "object 0: not as in a file of polygons ('polygon' is missing)"),
+        ('[{"label": "road", "polygon": [[1, 1]]}]', "object 0: a polygon of 1 points"),
+        ('[{"label": "road", "polygon": [[1, 1], [1e9, 1]]}]', "object 0: a polygon with a point"),
+        ('[], "imgHeight": 1e999', "not as in a file of polygons (cannot convert"),
+        ('[], "imgHeight": -1', "not as in a file of polygons (an image of 40x-1)"),
+    ],
+)
+def test_a_wrong_file_of_polygons(tmp_path: Path, objects: str, message: str, capsys: Told) -> None:
+    pytest.importorskip("PIL", reason="polygons are drawn with Pillow")
+    uri, path = polygons(tmp_path, objects)
+    assert main(["check", uri]) == 1
+    assert f"{path}: {message}" in capsys.readouterr().out
+
+
+def test_polygons_that_reach_outside_are_cut_off_and_told(tmp_path: Path, capsys: Told) -> None:
+    pytest.importorskip("PIL", reason="polygons are drawn with Pillow")
+    inside, over = "[[0, 0], [9, 0], [9, 9]]", "[[-9, 0], [60, 0], [60, 9]]"
+    entry = '{{"label": "road", "polygon": {}, "deleted": {}}}'
+    uri, path = polygons(
+        tmp_path,
+        f"[{entry.format(inside, 0)}, {entry.format(over, 1)}, {entry.format(over, 0)}]",
+    )
+    assert main(["check", uri]) == 0
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        f"note: {path}: object 2 ('road') reaches outside the image: cut off"
+    ]
+
+
+def polygons(folder: Path, objects: str) -> tuple[str, Path]:
+    write(folder / "leftImg8bit" / "val" / "ulm" / "a_leftImg8bit.png", picture())
+    path = folder / "gtFine" / "val" / "ulm" / "a_gtFine_polygons.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(f'{{"imgWidth": 40, "imgHeight": 12, "objects": {objects}}}')
+    return f"cityscapes:{folder}", path
+
+
 def test_bdd100k(tmp_path: Path) -> None:
     for split, name in (("train", "0000f77c-6257be58"), ("val", "7d06fefd-f7be05a6")):
         write(tmp_path / "images" / "10k" / split / f"{name}.jpg", picture())
@@ -191,10 +232,12 @@ def test_the_masks_of_cvat(tmp_path: Path) -> None:
         ("background:0,0,0::\nroad:1,2::\n", ":2: not name:red,green,blue:parts:actions"),
         ("road:1,2,300::\n", ":1: not name:red"),
         ("road:1,2,3::\n\nroad:4,5,6::\n", ":3: 'road' is there twice"),
+        ("# label:color_rgb:parts:actions\n", ": has no labels"),
+        ("road:1,2,3::\n道路:4,5,6::\n", ":2: the label '道路' is no name of a class"),
     ],
 )
 def test_a_wrong_labelmap(tmp_path: Path, lines: str, message: str, capsys: Told) -> None:
-    (tmp_path / "labelmap.txt").write_text(lines)
+    (tmp_path / "labelmap.txt").write_text(lines, encoding="utf-8")
     assert main(["check", f"cvat:{tmp_path}"]) == 2
     assert f"{tmp_path / 'labelmap.txt'}{message}" in capsys.readouterr().err
 
