@@ -8,6 +8,8 @@ from pathlib import Path
 
 from roadseg.data.dataset import Dataset
 from roadseg.data.near_duplicates import hash_samples, near_duplicates
+from roadseg.data.plain import names_on_disk
+from roadseg.data.splits import read_names, split_lists
 from roadseg.runtime.errors import DataError
 
 
@@ -38,15 +40,24 @@ def find_notes(dataset: Dataset) -> Iterator[str]:
             continue  # a fault, and told as one
 
 
-def find_leaks(
-    folder: Path, dataset: Dataset, splits: Mapping[str, Sequence[str]]
-) -> Iterator[str]:
+def find_unknown_names(folder: Path, dataset: Dataset) -> Iterator[str]:
+    """Give a line for each name in a list of splits/ that is no image of the folder.
+
+    `dataset` is all of the folder, which is in the plain layout.
+    """
+    known = set(names_on_disk(folder, dataset).values())
+    for path in split_lists(folder).values():
+        for name in sorted(set(read_names(path)) - known):
+            yield f"{path}: '{name}' is no image in {folder / 'images'}"
+
+
+def find_leaks(where: str, dataset: Dataset, splits: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Give a line for each drive, image or near-duplicate that is in more than one split.
 
-    `splits` are names of samples by split, such as read_splits gives.
+    `splits` are names of samples by split, such as read_splits gives; `where` they are from.
     """
     for line in in_two_splits(dataset, splits):
-        yield f"{folder / 'splits'}: {line}"
+        yield f"{where}: {line}"
     if splits:
         home = {name: split for split, names in splits.items() for name in names}
         yield from near_duplicates(*hash_samples(dataset, dataset.samples), home)

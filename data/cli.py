@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from roadseg.data import Dataset, open_dataset
-from roadseg.data.check import find_faults, find_leaks, find_notes
+from roadseg.data.check import find_faults, find_leaks, find_notes, find_unknown_names
 from roadseg.data.label_map import load_label_map
 from roadseg.data.near_duplicates import near_pairs
 from roadseg.data.options import (
@@ -23,15 +25,22 @@ from roadseg.data.options import (
     SplitOptions,
     StatsOptions,
 )
-from roadseg.data.plain import plain_folder
+from roadseg.data.plain import names_on_disk, plain_folder
 from roadseg.data.repair import repair
 from roadseg.data.show import write_sheet
-from roadseg.data.splits import SPLITS, join_groups, read_splits, split_groups, write_splits
-from roadseg.data.stats import part_shares, statistics, stats_lines
+from roadseg.data.splits import (
+    SPLITS,
+    is_published,
+    join_groups,
+    read_splits,
+    split_groups,
+    write_splits,
+)
+from roadseg.data.stats import part_shares, splits_of, statistics, stats_lines
 from roadseg.data.stats_page import stats_page
 from roadseg.data.survey import Survey, survey
-from roadseg.data.write import write_plain
-from roadseg.runtime.errors import CheckFailed, run_cli, unknown
+from roadseg.data.write import condition_pattern, write_plain
+from roadseg.runtime.errors import CheckFailed, DataError, run_cli, unknown
 from roadseg.runtime.files import write_text
 from roadseg.runtime.options import parse_options
 
@@ -39,25 +48,36 @@ from roadseg.runtime.options import parse_options
 def _check(options: CheckOptions) -> None:
     dataset = open_dataset(options.data, options.split)
     if options.fix:
-        folder = plain_folder(options.data, "--fix repairs")
+        plain_folder(options.data, "--fix repairs")
         for line in repair(dataset):
             print(f"fixed: {line}")
-        dataset = open_dataset(str(folder), options.split)
+        dataset = open_dataset(options.data, options.split)
+    faults, noted = _faults_and_notes(options, dataset)
     count = 0
-    for fault in find_faults(dataset, counter("checked", len(dataset.samples))):
+    for fault in faults:
         print(fault)
         count += 1
-    folder = Path(options.data)
-    for leak in find_leaks(folder, dataset, read_splits(folder)):
-        print(leak)
-        count += 1
-    notes = list(find_notes(dataset))
+    notes = list(noted)
     for note in notes:
         print(f"note: {note}")
     if count:
         raise CheckFailed(f"{options.data}: {count} fault(s) in {_describe(dataset)}")
     told = f", {len(notes)} note(s)" if notes else ""
     print(f"{options.data}: {_describe(dataset)}, no faults{told}")
+
+
+def _faults_and_notes(
+    options: CheckOptions, dataset: Dataset
+) -> tuple[Iterator[str], Iterator[str]]:
+    """Return faults and notes; what splits share is a fault unless they came with the data."""
+    folder = Path(os.path.expanduser(options.data))
+    faults = find_faults(dataset, counter("checked", len(dataset.samples)))
+    if folder.is_dir() and options.split == "all":
+        faults = itertools.chain(faults, find_unknown_names(folder, dataset))
+    leaks = find_leaks(options.data, dataset, splits_of(options.data))
+    if folder.is_dir() and not is_published(folder):
+        return itertools.chain(faults, leaks), find_notes(dataset)
+    return faults, itertools.chain(find_notes(dataset), leaks)
 
 
 def _show(options: ShowOptions) -> None:
@@ -76,7 +96,7 @@ def _split(options: SplitOptions) -> None:
     groups = join_groups([sample.group for sample in samples], pairs)
     joined = [dataclasses.replace(s, group=g) for s, g in zip(samples, groups, strict=True)]
     splits = split_groups(joined, options.ratios, options.seed, found.pixels)
-    names = _names_on_disk(folder, dataset)
+    names = names_on_disk(folder, dataset)
     write_splits(folder, {key: [names[n] for n in part] for key, part in splits.items()})
     _tell_split(dataset, found, splits, len({s.group for s in samples}) - len(set(groups)))
     print(f"next: seg-train --data {options.data} --out runs/first")
@@ -100,27 +120,49 @@ def _tell_split(
     print(f"class shares differ by {apart[worst] * 100:.1f} points at most ({name})")
 
 
-def _names_on_disk(folder: Path, dataset: Dataset) -> dict[str, str]:
-    """Return the path in images/ without suffix, by sample name."""
-    images = folder / "images"
-    return {
-        sample.name: sample.image.relative_to(images).with_suffix("").as_posix()
-        for sample in dataset.samples
-    }
-
-
 def _convert(options: ConvertOptions) -> None:
-    dataset = open_dataset(options.data, options.split)
+    whole = open_dataset(options.data, options.split)
     if options.map:
-        dataset = load_label_map(options.map).apply(dataset)
-    write_plain(dataset, options.out, counter("written", len(dataset.samples)))
+        whole = load_label_map(options.map).apply(whole)
+    labelled = tuple(sample for sample in whole.samples if sample.mask)
+    if not labelled:
+        raise DataError(f"{options.data}: none of its images has labels to convert")
+    dataset = dataclasses.replace(whole, samples=labelled)
+    splits, published = _splits_to_write(options, whole)
+    write_plain(dataset, options.out, counter("written", len(labelled)), splits, published)
+    _tell_left_out(options.data, dataset, len(whole.samples) - len(labelled))
+    print(f"{_describe(dataset)} in {options.out}")
+    is_split = {"train", "val"} <= read_splits(options.out).keys()
+    print(f"next: seg-data {'check' if is_split else 'split'} {options.out}")
+
+
+def _splits_to_write(
+    options: ConvertOptions, dataset: Dataset
+) -> tuple[dict[str, list[str]], bool]:
+    """Return names by split, and whether they came with the data; none of a part of the data.
+
+    Raises DataError for a name that is no image.
+    """
+    folder = Path(os.path.expanduser(options.data))
+    if options.split != "all":
+        return {}, False
+    if not folder.is_dir():
+        return splits_of(options.data), True
+    for fault in find_unknown_names(folder, dataset):
+        raise DataError(fault)
+    return read_splits(folder, every=True), is_published(folder)
+
+
+def _tell_left_out(data: str, dataset: Dataset, unlabelled: int) -> None:
+    """Print what a converted data set has lost."""
+    if unlabelled:
+        print(f"{unlabelled} image(s) without labels were left out")
+    conditions = sorted({sample.condition for sample in dataset.samples} - {""})
+    if conditions and not condition_pattern(dataset):
+        print(f"conditions ({', '.join(conditions)}) were left out: no name tells them")
     notes = sum(1 for _ in find_notes(dataset))
     if notes:
-        print(
-            f"{notes} shape(s) were cut off or left out: seg-data check {options.data} names them"
-        )
-    print(f"{_describe(dataset)} in {options.out}")
-    print(f"next: seg-data split {options.out}")
+        print(f"{notes} shape(s) were cut off or left out: seg-data check {data} names them")
 
 
 def _stats(options: StatsOptions) -> None:

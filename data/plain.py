@@ -13,7 +13,8 @@ drivable = true
 
 Images may lie in sub-folders of images/, masks then in the same ones of masks/; the sub-folder is
 the group unless `group` is given. Masks hold class ids (one channel) or the classes' colours.
-Splits are lists of names in splits/train.txt, splits/val.txt, …, as `seg-data split` writes them.
+Splits are lists of names in splits/train.txt, splits/val.txt, …, as `seg-data split` writes them;
+splits/PUBLISHED is beside those that came with the data, as `seg-data convert` writes them.
 """
 
 from __future__ import annotations
@@ -76,6 +77,15 @@ def plain_folder(uri: str, what: str) -> Path:
     if not folder.is_dir():
         raise DataError(f"{uri}: {what} a folder in the plain layout: seg-data convert first")
     return folder
+
+
+def names_on_disk(folder: Path, dataset: Dataset) -> dict[str, str]:
+    """Return the path in images/ without suffix, as lists in splits/ have it, by sample name."""
+    images = folder / "images"
+    return {
+        sample.name: sample.image.relative_to(images).with_suffix("").as_posix()
+        for sample in dataset.samples
+    }
 
 
 def read_about(path: Path) -> dict[str, Any]:

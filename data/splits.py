@@ -15,6 +15,7 @@ from roadseg.runtime.errors import DataError
 from roadseg.runtime.files import write_text
 
 SPLITS = ("train", "val", "test")
+PUBLISHED = "PUBLISHED"  # a file beside lists that came with the data
 RATIOS = (7.0, 1.5, 1.5)
 
 
@@ -141,17 +142,37 @@ def read_names(path: Path) -> list[str]:
     return [name for line in lines if (name := line.strip())]
 
 
-def read_splits(folder: Path) -> dict[str, list[str]]:
-    """Return the names of samples by split, of a folder in the plain layout; {} when not split."""
-    paths = {split: folder / "splits" / f"{split}.txt" for split in SPLITS}
+def split_lists(folder: Path) -> dict[str, Path]:
+    """Return all lists in splits/ of a folder in the plain layout, by split."""
+    paths = sorted((folder / "splits").glob("[!.]*.txt"))
+    return {path.stem: path for path in paths if path.is_file()}
+
+
+def read_splits(folder: Path, every: bool = False) -> dict[str, list[str]]:
+    """Return the names of samples by split, of a folder in the plain layout; {} when not split.
+
+    Of train, val and test, or of every list in splits/.
+    """
+    lists = split_lists(folder)
     return {
-        split: [name.replace("/", "_") for name in read_names(path)]
-        for split, path in paths.items()
-        if path.is_file()
+        split: [name.replace("/", "_") for name in read_names(lists[split])]
+        for split in (lists if every else SPLITS)
+        if split in lists
     }
 
 
-def write_splits(folder: Path, splits: dict[str, list[str]]) -> None:
-    """Write splits/train.txt, val.txt and test.txt, a name a line."""
+def write_splits(
+    folder: Path, splits: Mapping[str, Sequence[str]], published: bool = False
+) -> None:
+    """Write splits/train.txt, val.txt, …, a name a line, and whether they are as published."""
     for split, names in splits.items():
         write_text(folder / "splits" / f"{split}.txt", "".join(f"{name}\n" for name in names))
+    mark = folder / "splits" / PUBLISHED
+    mark.unlink(missing_ok=True)
+    if published:
+        write_text(mark, "The lists came with the data: seg-data check notes what they share.\n")
+
+
+def is_published(folder: Path) -> bool:
+    """Return whether the lists in splits/ came with the data."""
+    return (folder / "splits" / PUBLISHED).is_file()

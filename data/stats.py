@@ -45,14 +45,15 @@ def statistics(uri: str, counter: Callable[[str, int], Callable[[int], None]]) -
     """Read all of a data set; raises DataError when it cannot be read."""
     dataset = open_dataset(uri)
     found = survey(dataset, counter("read", len(dataset.samples)))
-    splits = _splits(uri)
+    splits = splits_of(uri)
     home = {name: split for split, names in splits.items() for name in names}
     duplicates = tuple(near_duplicates(dataset.samples, found.hashes, home))
     shares = part_shares(dataset, found, splits) if splits else {"all": found.shares}
     return Statistics(uri, dataset, found, splits, shares, duplicates)
 
 
-def _splits(uri: str) -> dict[str, list[str]]:
+def splits_of(uri: str) -> dict[str, list[str]]:
+    """Return the names of samples by split, train, val and test; {} when there are none."""
     if ":" not in uri or Path(uri).is_dir():
         return read_splits(Path(os.path.expanduser(uri)))
     splits = {}

@@ -1,4 +1,7 @@
-"""IDD-Lite: leftImg8bit/SPLIT/DRIVE/N_image.jpg and gtFine/SPLIT/DRIVE/N_label.png."""
+"""IDD-Lite: leftImg8bit/SPLIT/DRIVE/N_image.jpg and gtFine/SPLIT/DRIVE/N_label.png.
+
+N_inst_label.png, which lies beside, numbers the things of a class and is not read.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ def open_idd_lite(folder: Path, split: str) -> Dataset:
         masks = {
             (path.parent.name, path.stem.removesuffix("_label")): path
             for path in images_in(labels / part.name, "*/*_label.png")
+            if not path.stem.endswith("_inst_label")
         }
         for image in images_in(part, "*/*_image.*"):
             drive, number = image.parent.name, image.stem.removesuffix("_image")

@@ -130,14 +130,56 @@ def test_ids_in_three_channels_are_written_as_one(tmp_path: Path, capsys: Told) 
     np.testing.assert_array_equal(load(folder)[1], MASK)
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_image_that_is_stored_turned(tmp_path: Path, orientation: int, capsys: Told) -> None:
-    """The mask is of the image as it is shown; one of the stored pixels is turned like them."""
+@pytest.mark.parametrize(
+    ("other", "wanted"),
+    [(MASK, 0), (np.full((HEIGHT, WIDTH, 3), (142, 0, 0), np.uint8), 255)],  # ids, or a car's BGR
+)
+def test_black_beside_ids_in_three_channels_is_class_0(
+    tmp_path: Path, other: np.ndarray, wanted: int
+) -> None:
+    """Void as before where colours are beside it too."""
+    folder = make(tmp_path, encode(np.dstack([MASK] * 3)))
+    for name, mask in (("b", np.zeros((HEIGHT, WIDTH, 3), np.uint8)), ("c", other)):
+        (folder / "images" / f"{name}.jpg").write_bytes(encode(picture(), ".jpg"))
+        (folder / "masks" / f"{name}.png").write_bytes(encode(mask))
+    assert main(["check", str(folder), "--fix"]) == 0
+    dataset = open_dataset(str(folder))
+    assert set(dataset.load(dataset.samples[1])[1].ravel()) == {wanted}
+
+
+def stored_turned(orientation: int) -> bytes:
+    """A JPEG of the mask in grey, to be shown turned."""
     tag = struct.pack("<HHIHHI", 0x0112, 3, 1, orientation, 0, 0)
     exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 1) + tag
     plain = encode(np.dstack([MASK * 100] * 3), ".jpg")
-    image = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:]
-    folder = make(tmp_path, encode(MASK), image)
+    return plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:]
+
+
+COLOURS = [(128, 64, 128), (0, 0, 142), (70, 130, 180)]  # of the classes
+
+
+@pytest.mark.parametrize(
+    ("mask", "wanted"),
+    [
+        (encode(MASK), MASK),
+        (palette_png(MASK, FOREIGN), MASK),
+        (palette_png(MASK, [*COLOURS[1:], COLOURS[0], (1, 1, 1)]), MASK),  # by number
+        (palette_png((MASK + 1) % 3, [COLOURS[2], *COLOURS[:2]]), MASK),  # by colour
+        (encode(np.zeros((HEIGHT, WIDTH, 3), np.uint8)), np.full_like(MASK, 255)),
+    ],
+)
+def test_a_mask_that_is_turned_keeps_its_classes(
+    tmp_path: Path, capsys: Told, mask: bytes, wanted: np.ndarray
+) -> None:
+    folder = make(tmp_path, mask, stored_turned(6))
+    assert "turned upright like its image" in fix(folder, capsys)
+    np.testing.assert_array_equal(load(folder)[1], np.rot90(wanted, -1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_that_is_stored_turned(tmp_path: Path, orientation: int, capsys: Told) -> None:
+    """The mask is of the image as it is shown; one of the stored pixels is turned like them."""
+    folder = make(tmp_path, encode(MASK), stored_turned(orientation))
     sideways = orientation > 4
     if sideways:
         assert "turned upright like its image" in fix(folder, capsys)
@@ -154,6 +196,7 @@ def test_what_has_no_right_answer_stays_a_fault(tmp_path: Path, capsys: Told) ->
         ("wide", MASK.astype(np.uint16) + 256),
         ("small", MASK[:9].astype(np.uint16)),
         ("strange", np.dstack([MASK + 60] * 3)),
+        ("colours", np.dstack([MASK, MASK + 1, MASK + 2]).astype(np.uint16)),
     ):
         content = encode(mask)
         folder = make(tmp_path / name, content)

@@ -193,6 +193,38 @@ def test_what_is_converted_is_the_same_data_set(tmp_path: Path, kind: str) -> No
     np.testing.assert_array_equal(after.load(second)[1], ids(range(7)))
 
 
+@pytest.mark.parametrize("kind", ["bdd100k", "idd", "idd_lite"])
+def test_a_test_part_without_labels_is_left_out(tmp_path: Path, kind: str, capsys: Told) -> None:
+    source, out = tmp_path / "a", tmp_path / "b"
+    for number, split in enumerate(("train", "val", "test")):
+        image, mask = (
+            path.replace("val", split).replace("f_1", f"f_{number}").replace("b1", f"b{number}")
+            for path in LAYOUTS[kind]
+        )
+        write(source / f"{image}.jpg", picture(number))
+        if split != "test":
+            write(source / f"{mask}.png", ids(range(7)))
+    assert main(["convert", f"{kind}:{source}", "--out", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "1 image(s) without labels were left out" in told
+    assert f"next: seg-data check {out}" in told
+    for split in ("train", "val"):
+        before, after = open_dataset(f"{kind}:{source}", split), open_dataset(str(out), split)
+        assert [s.name for s in after.samples] == [s.name for s in before.samples]
+    assert sorted(path.name for path in (out / "splits").glob("*.txt")) == ["train.txt", "val.txt"]
+    words = ["convert", f"{kind}:{source}", "--split", "test", "--out", str(tmp_path / "c")]
+    assert main(words) == 2
+    assert "none of its images has labels to convert" in capsys.readouterr().err
+
+
+def test_the_instances_of_idd_lite_are_not_read(tmp_path: Path, capsys: Told) -> None:
+    write(tmp_path / "leftImg8bit" / "train" / "0" / "1_image.jpg", picture())
+    for kind in ("label", "inst_label"):
+        write(tmp_path / "gtFine" / "train" / "0" / f"1_{kind}.png", ids(range(7)))
+    assert main(["check", f"idd_lite:{tmp_path}"]) == 0
+    assert "1 images of 1 drives, 7 classes, no faults" in capsys.readouterr().out
+
+
 def test_kitti_road(tmp_path: Path) -> None:
     colors = np.zeros((HEIGHT, WIDTH, 3), np.uint8)  # BGR
     colors[:4], colors[4:8] = (0, 0, 255), (255, 0, 255)
