@@ -162,7 +162,7 @@ def _tell_left_out(data: str, dataset: Dataset, unlabelled: int) -> None:
         print(f"conditions ({', '.join(conditions)}) were left out: no name tells them")
     notes = sum(1 for _ in find_notes(dataset))
     if notes:
-        print(f"{notes} shape(s) were cut off or left out: seg-data check {data} names them")
+        print(f"{notes} note(s) on shapes: seg-data check {data} tells them")
 
 
 def _stats(options: StatsOptions) -> None:

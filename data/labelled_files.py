@@ -51,7 +51,7 @@ class LabelledFiles:
 
     def read_mask(self, path: Path) -> Pixels:
         """Read a mask of class values (one channel, or a palette) or of the classes' colours."""
-        raw = self._by_palette(path)
+        raw = self.by_palette(path)
         if raw is None:
             raw = read_image(path, cv2.IMREAD_UNCHANGED)
         if raw.dtype != np.uint8:
@@ -60,13 +60,13 @@ class LabelledFiles:
                 "them in 8 where they fit"
             )
         if raw.ndim == 3:
-            return self._from_colors(raw[..., 2::-1], path)
+            return self.from_colors(raw[..., 2::-1], path)
         ids = self.table[raw]
         if ids.min() < 0:
             self._refuse(ids, path, f"value {raw[ids < 0][0]}")
         return ids.astype(np.uint8)
 
-    def _by_palette(self, path: Path) -> Pixels | None:
+    def by_palette(self, path: Path) -> Pixels | None:
         """Return the ids of a PNG file with a palette; None when its colours count."""
         if self.palette == "colours" or path.suffix.lower() != ".png" or not path.is_file():
             return None
@@ -77,7 +77,7 @@ class LabelledFiles:
         own = {info.color for info in self.classes} | {(0, 0, 0)}
         return None if self.palette == "auto" and colors <= own else found[0]
 
-    def _from_colors(self, colors: Pixels, path: Path) -> Pixels:
+    def from_colors(self, colors: Pixels, path: Path) -> Pixels:
         """Map RGB colours to ids; black that is no class's colour is void."""
         self._refuse_twins(path)
         packed = _pack(colors.astype(np.int32))

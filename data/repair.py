@@ -62,7 +62,7 @@ def _is_good(dataset: Dataset, sample: Sample) -> bool:
 
 def _stored(reader: LabelledFiles, path: Path) -> Pixels:
     """Return a mask as the reader takes it: a palette's numbers where they count, or BGR."""
-    numbers = reader._by_palette(path)
+    numbers = reader.by_palette(path)
     return read_image(path, cv2.IMREAD_UNCHANGED) if numbers is None else numbers
 
 
@@ -116,7 +116,7 @@ def _is_known(reader: LabelledFiles, mask: Pixels) -> bool:
     if mask.ndim == 2:
         return bool((reader.table[mask] >= 0).all())
     try:
-        reader._from_colors(mask[..., 2::-1], Path())
+        reader.from_colors(mask[..., 2::-1], Path())
     except DataError:
         return False
     return True

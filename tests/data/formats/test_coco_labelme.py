@@ -168,7 +168,7 @@ def test_shapes_outside_the_image_are_cut_off_and_told(tmp_path: Path, capsys: T
     assert told in out.splitlines()
     assert "no faults, 1 note(s)" in out
     assert main(["convert", f"coco:{file}", "--out", str(tmp_path / "plain")]) == 0
-    assert "1 shape(s) were cut off or left out: seg-data check" in capsys.readouterr().out
+    assert "1 note(s) on shapes: seg-data check" in capsys.readouterr().out
 
 
 def labelme(folder: Path, shapes: list[dict[str, Any]], **changes: Any) -> Path:
