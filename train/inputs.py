@@ -128,6 +128,12 @@ def provenance(
 
 
 def count_shared(training: Sequence[LabelledImages], validation: Sequence[LabelledImages]) -> int:
-    """Return how many images to validate on are trained on as well."""
-    seen = {sample.image for part in training for sample in part.samples}
-    return sum(sample.image in seen for part in validation for sample in part.samples)
+    """Return how many images to validate on are trained on as well; of rendered ones, none.
+
+    These have names alone, which another set's may have, too.
+    """
+    seen, checked = (
+        [sample.image for part in parts for sample in part.samples if sample.image.is_file()]
+        for parts in (training, validation)
+    )
+    return len(set(seen) & set(checked))

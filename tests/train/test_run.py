@@ -13,6 +13,7 @@ import torch
 
 from roadseg.train.checkpoint import load_checkpoint
 from roadseg.train.cli import main
+from roadseg.train.inputs import count_shared
 from roadseg.train.labels import open_splits
 from roadseg.train.options import TrainOptions
 from roadseg.train.run import train
@@ -134,6 +135,16 @@ def test_images_that_are_validated_on_and_trained_on_are_told(
     spec = train(options("--epochs", "1", out="apart")).spec
     assert "as well" not in capsys.readouterr().out
     assert "val_images_learned" not in spec.trained_on
+
+
+def test_rendered_images_of_two_seeds_are_not_the_same() -> None:
+    uris = ["synthetic:n=8&per_scene=1", "synthetic:n=8&per_scene=1&seed=3"]
+    training, validation = open_splits(uris, "train", "val")
+    names = [
+        {sample.name for part in parts for sample in part.samples}
+        for parts in (training, validation)
+    ]
+    assert names[0] & names[1] and not count_shared(training, validation)
 
 
 def test_held_out_drive_is_what_is_validated(options: Options) -> None:
