@@ -66,3 +66,17 @@ class Frame:
         """Height in pixels."""
         rows = int(self.pixels.shape[0])
         return rows * 2 // 3 if self.format in STACKED else rows
+
+
+def copy_pixels(frame: Frame, out: Pixels) -> None:
+    """Copy a frame's pixels into `out`, contiguous and of their shape: there is no padding in it.
+
+    Rows of YU12's chroma lie at half the row stride, so two of them are no row of the array.
+    """
+    if frame.format is not PixelFormat.YU12:
+        np.copyto(out, frame.pixels)
+        return
+    height, stride, halves = frame.height, frame.pixels.strides[0], (frame.height, frame.width // 2)
+    chroma = np.lib.stride_tricks.as_strided(frame.pixels[height:], halves, (stride // 2, 1))
+    np.copyto(out[:height], frame.pixels[:height])
+    np.copyto(out[height:].reshape(halves), chroma)

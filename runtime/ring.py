@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from roadseg.runtime import _native
 from roadseg.runtime.errors import UsageError
-from roadseg.runtime.frame import Frame
+from roadseg.runtime.frame import Frame, copy_pixels
 from roadseg.runtime.result import Result
 
 FOLDER = Path("/dev/shm")  # where Linux shows the names of POSIX shared memory
@@ -100,6 +100,7 @@ class RingWriter:
         self.path = path
         self.shape = first.mask.shape
         self._pixels = _stacked(first.frame) if frames else (0,)
+        self._format = format_code(first.frame) if frames else b""
         mask_end = SLOT.itemsize + _aligned(first.mask.size)
         frame_bytes = int(np.prod(self._pixels))
         slot_bytes = mask_end + _aligned(frame_bytes)
@@ -112,7 +113,7 @@ class RingWriter:
         self._frames = self._view((SLOTS, *self._pixels), u8, start + mask_end, slot_bytes)
         self._header[0] = (
             *(MAGIC, VERSION, HEADER.itemsize, SLOTS, SLOT.itemsize, slot_bytes),
-            *(self.shape[1], self.shape[0], classes, format_code(first.frame) if frames else b""),
+            *(self.shape[1], self.shape[0], classes, self._format),
             *(mask_end, frame_bytes, 0, 0, b""),
         )
         self._written = 0
@@ -139,9 +140,10 @@ class RingWriter:
         return array
 
     def fits(self, result: Result) -> bool:
-        """Return whether a result has the sizes that the ring was made for."""
-        same = self._pixels in ((0,), _stacked(result.frame))
-        return result.mask.shape == self.shape and same
+        """Return whether a result has the sizes and the format that the ring was made for."""
+        frame = result.frame
+        same = self._pixels == _stacked(frame) and self._format == format_code(frame)
+        return result.mask.shape == self.shape and (same or not self._format)
 
     def write(self, result: Result) -> None:
         """Write a result into the oldest slot, and then count it."""
@@ -164,7 +166,7 @@ class RingWriter:
     @staticmethod
     def _copy_frame(slot: NDArray[np.uint8], frame: Frame) -> None:
         rows = len(frame.pixels)
-        np.copyto(slot[:rows], frame.pixels)
+        copy_pixels(frame, slot[:rows])
         if frame.chroma is not None:
             np.copyto(slot[rows:], frame.chroma)
 

@@ -36,7 +36,7 @@ class Smoothing(Stage):
             "which the age does not count"
         )
         self._average = Scratch(np.float32)
-        self._last: tuple[int, tuple[int, ...]] | None = None  # sequence, connection and shape
+        self._last: tuple[int, tuple[int, ...]] | None = None  # sequence, connection and sizes
 
     @property
     def lag_frames(self) -> float:
@@ -57,6 +57,7 @@ class Smoothing(Stage):
 
     def _passed(self, work: Work) -> int:
         """Return how many frames came since the one before; 0 where that says nothing of this."""
-        sequence, kind = work.frame.sequence, (work.frame.connection, *work.logits.shape)
+        sequence = work.frame.sequence
+        kind = (work.frame.connection, *work.mask.shape, *work.logits.shape)
         last, self._last = self._last, (sequence, kind)
         return 0 if last is None or last[1] != kind else max(sequence - last[0], 0)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from roadseg.runtime.errors import UsageError
 from roadseg.runtime.files import check_writable
+from roadseg.runtime.images import is_image
 from roadseg.runtime.monitor import Monitor
 from roadseg.runtime.run_options import RunOptions
 from roadseg.runtime.sinks.base import Pace, Sink
@@ -25,7 +28,9 @@ def open_sinks(
     """Open the sinks that are asked for; when one cannot be opened, those before it are closed.
 
     monitor: of the run, which the web page shows.
+    Raises UsageError for an output that would take the place of what is read.
     """
+    _spare_source(options, info)
     sinks: list[Sink] = []
     try:
         for sink in _opened(options, info, classes, monitor):
@@ -36,6 +41,23 @@ def open_sinks(
                 sink.close()
         raise
     return sinks
+
+
+def _spare_source(options: RunOptions, info: SourceInfo) -> None:
+    source = Path(info.uri)
+    if info.live or not source.exists():
+        return
+    outputs = [options.save, options.sheet, options.jsonl]
+    if options.masks:
+        outputs.append(options.masks if source.is_dir() else options.masks / f"{source.stem}.png")
+    for path in filter(None, outputs):
+        if path.exists() and (path.samefile(source) or _is_in(source, path)):
+            raise UsageError(f"{path} is what is read: write to another place")
+
+
+def _is_in(folder: Path, path: Path) -> bool:
+    """Whether a file is an image of a folder."""
+    return is_image(path) and path.parent.samefile(folder)
 
 
 def _opened(

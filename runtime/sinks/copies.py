@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from roadseg.runtime.frame import Pixels
+from roadseg.runtime.frame import Pixels, copy_pixels
 from roadseg.runtime.result import Result
 from roadseg.runtime.sources.buffers import Buffers
 
@@ -32,24 +32,27 @@ class Copies:
         """
         self.made += 1
         frame = result.frame
-        mask, *free = self._fill("mask", result.mask)
+        mask, *free = self._lend("mask", result.mask)
+        np.copyto(mask, result.mask)
         picture, chroma = np.broadcast_to(np.uint8(0), frame.pixels.shape), None
         if pixels:
-            picture, free_picture = self._fill("pixels", frame.pixels)
+            picture, free_picture = self._lend("pixels", frame.pixels)
+            copy_pixels(frame, picture)
             free.append(free_picture)
         if pixels and frame.chroma is not None:
-            chroma, free_chroma = self._fill("chroma", frame.chroma)
+            chroma, free_chroma = self._lend("chroma", frame.chroma)
+            np.copyto(chroma, frame.chroma)
             free.append(free_chroma)
         share = _Share(holders, tuple(free))
         frame = replace(frame, pixels=picture, chroma=chroma, release=share.release)
         return replace(result, frame=frame, mask=mask)
 
-    def _fill(self, kind: str, array: NDArray[np.uint8]) -> tuple[Pixels, Callable[[], None]]:
+    def _lend(self, kind: str, array: NDArray[np.uint8]) -> tuple[Pixels, Callable[[], None]]:
+        """Return a buffer of an array's shape, and what gives it back."""
         if kind not in self._buffers or self._buffers[kind].shape != array.shape:
             self._buffers[kind] = Buffers(array.shape)  # of images, each may have its own size
         buffers = self._buffers[kind]
         copy = buffers.lend()
-        np.copyto(copy, array)
         return copy, buffers.returner(copy)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roadseg.runtime.findings import Findings
-from roadseg.runtime.frame import Frame, PixelFormat
+from roadseg.runtime.frame import Frame, PixelFormat, copy_pixels
 from roadseg.runtime.overlay import overlay
 from roadseg.runtime.result import Result
 from roadseg.runtime.spec import ClassInfo
@@ -51,13 +51,11 @@ def to_bgr(frame: Frame, out: Pixels | None = None) -> Pixels:
 
 def _packed_yu12(frame: Frame) -> Pixels:
     """Return a YU12 frame without padding: OpenCV has another order of padded chroma rows."""
-    stride, rows = frame.pixels.strides[0], frame.height // 2
-    if stride == frame.width:
+    if frame.pixels.strides[0] == frame.width:
         return frame.pixels
-    chroma = np.lib.stride_tricks.as_strided(
-        frame.pixels[frame.height :], (2 * rows, frame.width // 2), (stride // 2, 1)
-    )
-    return np.concatenate([frame.pixels[: frame.height], chroma.reshape(rows, frame.width)])
+    packed = np.empty(frame.pixels.shape, np.uint8)
+    copy_pixels(frame, packed)
+    return packed
 
 
 class Painter:

@@ -10,8 +10,8 @@ from roadseg.runtime.sinks.base import Pace, Sink
 class RingSink(Sink):
     """Writes each mask, and its frame where asked for, to the ring NAME; see docs/ring.md.
 
-    The ring is made with the first result. Frames of another size make a new one under the name,
-    and the old one tells its readers that it is closed.
+    The ring is made with the first result. Frames of another size or format make a new one under
+    the name, and the old one tells its readers that it is closed.
     """
 
     name = "ring"

@@ -49,7 +49,8 @@ class VideoSink(Sink):
         self.path, self._live, self._painter = path, info.live, painter
         self._fps = info.fps or (CAMERA_FPS if info.live else STILLS_FPS)
         self._files = ExitStack()
-        self._part = self._files.enter_context(atomic_path(path))
+        # FFmpeg takes what stands before a colon for a protocol, but not behind a slash.
+        self._part = self._files.enter_context(atomic_path(path.absolute()))
         self._encoder: Encoder | None = None
         self._size = (0, 0)
         self._start_ns = 0

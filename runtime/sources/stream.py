@@ -8,10 +8,10 @@ show as corrupt ones where the decoder notices, and not as drops.
 from __future__ import annotations
 
 import errno
+import re
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from roadseg.runtime.errors import (
     CorruptFrame,
@@ -36,6 +36,7 @@ LOW_LATENCY = {
     "max_delay": "0",  # no waiting for RTP packets that come out of order
     "err_detect": "explode",  # a damaged picture is an error, not a guess
 }
+TICKS = 1000  # a second or more: FFmpeg guesses the clock's where a stream tells no rate
 UNKNOWN_PTS = 64  # packets that may be inside the decoder
 
 
@@ -114,6 +115,7 @@ class StreamSource(OpenSource):
             while self._waiting and not self._waiting[0].key_frame:
                 self._waiting.popleft()  # some decoders draw what is missing in grey
         first, rate = self._waiting[0], float(stream.average_rate or stream.guessed_rate or 0)
+        rate = rate if rate < TICKS else 0.0
         live = self._container.duration is None
         self.info = SourceInfo(
             self._name, first.width, first.height, rate, None, live, copy_reason(first)
@@ -172,5 +174,4 @@ def _options(uri: str) -> tuple[str, dict[str, str]]:
 
 def hide_password(uri: str) -> str:
     """Return a URL that can be printed."""
-    password = urlsplit(uri).password
-    return uri.replace(f":{password}@", ":***@") if password else uri
+    return re.sub(r"(://[^/:@]*):[^/]*@", r"\1:***@", uri)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from roadseg.runtime.errors import CorruptFrame, DataError
 from roadseg.runtime.frame import Frame, PixelFormat
@@ -23,7 +24,8 @@ class VideoSource(OpenSource):
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # faults are told in our words
         if path.stat().st_size == 0:
             raise DataError(f"{path}: the file is empty")
-        self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        # FFmpeg takes what stands before a colon for a protocol, but not behind a slash.
+        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise DataError(f"{path}: not a video that can be decoded, or cut short")
         width, height, fps, count = (
@@ -41,27 +43,33 @@ class VideoSource(OpenSource):
         )
         self._buffers = Buffers((int(height), int(width), 3))
         self._next = 0
+        self._last_s = 0.0  # when the last frame is shown
         self._ended = False
 
     def read(self) -> Frame | None:
         """See Source."""
         if self._ended:
             return None
-        buffer = self._buffers.lend()
-        if not self._capture.read(buffer)[0]:
-            self._buffers.returner(buffer)()
+        done, picture = self._capture.read(self._buffers.lend())
+        if not done:
             self._ended = True
             self._check_whole()
             return None
+        pixels = np.asarray(picture, np.uint8)  # not what was lent, where a video is to be turned
         number = self._next
         self._next += 1
-        release = self._buffers.returner(buffer)
-        return Frame(buffer, PixelFormat.BGR, time.monotonic_ns(), number, f"{number:06d}", release)
+        self._last_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+        release = self._buffers.returner(pixels)
+        return Frame(pixels, PixelFormat.BGR, time.monotonic_ns(), number, f"{number:06d}", release)
 
     def _check_whole(self) -> None:
-        """Raise CorruptFrame when more than a second is missing: containers round the count."""
-        told = self.info.frames or 0
-        if self._next == 0 or told - self._next > max(2.0, self.info.fps):
+        """Raise CorruptFrame when more than a second is missing, by the count and by the clock.
+
+        Containers round the count, and without one it is a guess that holds for an even rate alone.
+        """
+        told, fps = self.info.frames or 0, self.info.fps
+        missing = told - self._next > max(2.0, fps) and told > (self._last_s + 1) * fps
+        if self._next == 0 or missing:
             raise CorruptFrame(
                 f"{self.info.uri}: cut short or damaged, ends after {self._next} of {told} frames"
             )

@@ -15,6 +15,7 @@ from roadseg.runtime.result import Result
 from roadseg.runtime.sinks import FanOut, Pace, Sink, fan_out
 from roadseg.runtime.sinks.copies import Copies
 from roadseg.runtime.sinks.lane import QUEUE
+from roadseg.runtime.sinks.painter import to_bgr
 
 FULL_DISK = OSError(28, "No space left on device")
 
@@ -197,3 +198,14 @@ def test_chroma_in_a_buffer_of_its_own_is_copied_too() -> None:
     assert copy.frame.chroma is not None
     assert (copy.frame.chroma == 9).all()
     assert copies.copy(given, holders=1, pixels=False).frame.chroma is None
+
+
+@pytest.mark.parametrize("padding", [0, 4, 20])
+def test_padded_yu12_keeps_its_colours(padding: int) -> None:
+    """Its rows of chroma lie at half the row stride."""
+    rows = np.random.default_rng(0).integers(0, 256, (12, 12 + padding), np.uint8)
+    frame = Frame(rows[:, :12], PixelFormat.YU12, 0, 0)
+    given = Result(frame, np.zeros((8, 12), np.uint8), {}, 0)
+    copy = Copies().copy(given, holders=1, pixels=True)
+    assert copy.frame.pixels.flags.c_contiguous
+    np.testing.assert_array_equal(to_bgr(copy.frame), to_bgr(frame))

@@ -10,8 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ from roadseg.runtime.errors import UsageError
 from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.result import Result
 from roadseg.runtime.ring import FOLDER, HEADER, SLOT, ring_path
+from roadseg.runtime.sinks.painter import to_bgr
 from roadseg.runtime.sinks.ring import RingSink
 
 ROOT = Path(__file__).parents[2]
@@ -136,6 +139,29 @@ def test_a_frame_whose_chroma_lies_apart_is_written_as_nv12(name: str) -> None:
     pixels = view(name)[start : start + 96 * 96].reshape(96, 96)
     assert (pixels[:64] == 5).all()
     assert (pixels[64:] == 9).all()
+    sink.close()
+
+
+def test_padded_rows_of_yu12_are_written_without_padding(name: str) -> None:
+    padded = np.random.default_rng(0).integers(0, 256, (96, 128), np.uint8)
+    frame = Frame(padded[:, :96], PixelFormat.YU12, 0, 0)
+    sink = RingSink(name, 11, frames=True)
+    sink.write(Result(frame, np.zeros((64, 96), np.uint8), {}, 0))
+    start = 128 + int(view(name)[:128].view(HEADER)[0]["frame_offset"])
+    pixels = view(name)[start : start + 96 * 96].reshape(96, 96)
+    written = cv2.cvtColor(np.array(pixels), cv2.COLOR_YUV2BGR_I420)
+    np.testing.assert_array_equal(written, to_bgr(frame))
+    sink.close()
+
+
+def test_frames_of_another_format_make_a_new_ring(name: str) -> None:
+    sink = RingSink(name, 11, frames=True)
+    first = result(0)
+    sink.write(first)
+    old = view(name)
+    sink.write(replace(first, frame=replace(first.frame, format=PixelFormat.NV21)))
+    assert (old[72], view(name)[72]) == (1, 0)
+    assert bytes(view(name)[44:48]) == b"NV21"
     sink.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -165,6 +166,68 @@ def test_what_cannot_be_opened(
     paths = {k: tmp_path / v if isinstance(v, str) else v for k, v in options.items()}
     with pytest.raises(error, match=message):
         open_sinks(RunOptions(**paths), FILE, ROAD_CLASSES)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("road.mp4", {"save": "road.mp4"}, r"road\.mp4 is what is read"),
+        ("road.mp4", {"save": "link.mp4"}, r"link\.mp4 is what is read"),
+        ("road.mp4", {"jsonl": "road.mp4"}, r"road\.mp4 is what is read"),
+        ("images/a.png", {"sheet": "images/a.png"}, r"a\.png is what is read"),
+        ("images/a.png", {"masks": "images"}, r"a\.png is what is read"),
+        ("images", {"masks": "images"}, "images is what is read"),
+        ("images", {"sheet": "images/a.png"}, r"a\.png is what is read"),
+    ],
+)
+def test_no_output_takes_the_place_of_the_source(
+    tmp_path: Path, source: str, options: dict[str, str], message: str
+) -> None:
+    (tmp_path / "images").mkdir()
+    for name in ("road.mp4", "images/a.png"):
+        (tmp_path / name).write_bytes(b"whole")
+    (tmp_path / "link.mp4").symlink_to("road.mp4")
+    info = replace(FILE, uri=str(tmp_path / source))
+    asked = RunOptions(**{name: tmp_path / path for name, path in options.items()})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=message):
+        open_sinks(asked, info, ROAD_CLASSES)
+    assert (tmp_path / "road.mp4").read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize(
+    ("source", "options"),
+    [
+        ("images", {"masks": "images/masks", "sheet": "images/sheet.png"}),
+        ("images/b.jpg", {"masks": "images"}),  # images/b.png
+        ("road.mp4", {"masks": ".", "save": "road.mkv"}),
+    ],
+)
+def test_outputs_may_lie_beside_the_source(
+    tmp_path: Path, source: str, options: dict[str, str]
+) -> None:
+    (tmp_path / "images").mkdir()
+    for name in ("road.mp4", "images/a.png", "images/b.jpg"):
+        (tmp_path / name).write_bytes(b"whole")
+    info = replace(FILE, uri=str(tmp_path / source))
+    asked = RunOptions(**{name: tmp_path / path for name, path in options.items()})  # type: ignore[arg-type]
+    for sink in open_sinks(asked, info, ROAD_CLASSES):
+        sink.close()
+
+
+@pytest.mark.parametrize("codec", ["auto", "libx264"])
+def test_a_video_may_be_named_by_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
+) -> None:
+    """FFmpeg takes what stands before a colon for a protocol."""
+    if codec != "auto":
+        pytest.importorskip("av", reason="PyAV is not installed")
+    monkeypatch.chdir(tmp_path)
+    options = RunOptions(save=Path("10:30.mp4"), save_codec=codec)
+    (sink,) = open_sinks(options, FILE, ROAD_CLASSES)
+    for number in range(3):
+        sink.write(result(number))
+    assert sink.close().startswith("video 10:30.mp4, 3 frames")
+    assert count_frames(tmp_path / "10:30.mp4") == 3
 
 
 def test_two_runs_do_not_write_one_file_of_lines(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import struct
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -182,6 +184,52 @@ def test_a_video_that_is_cut_short(video: Path, tmp_path: Path) -> None:
     cut.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"cut\.mp4.*cut short"):
         open_source(str(cut))
+
+
+@pytest.mark.parametrize(("cos", "sin"), [(0, 1), (-1, 0), (0, -1)])
+def test_a_video_that_is_turned(video: Path, tmp_path: Path, cos: int, sin: int) -> None:
+    """Phones write the picture as their sensor has it, and how to turn it."""
+    content = bytearray(video.read_bytes())
+    at = content.index(b"tkhd") + 44  # the matrix, of 16.16 fixed point
+    content[at : at + 20] = struct.pack(">5i", *(n << 16 for n in (cos, sin, 0, -sin, cos)))
+    turned = tmp_path / "turned.mp4"
+    turned.write_bytes(content)
+    upright, frames = read_all(str(video)), read_all(str(turned))
+    assert len(frames) == len(upright)
+    quarters = {(0, 1): 3, (-1, 0): 2, (0, -1): 1}[cos, sin]
+    for frame, whole in zip(frames, upright, strict=True):
+        np.testing.assert_array_equal(frame.pixels, np.rot90(whole.pixels, quarters))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_video_whose_rate_changes(tmp_path: Path, whole: bool) -> None:
+    """Matroska has no count of frames: OpenCV's is of the first seconds' rate."""
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    path = tmp_path / "road.mkv"
+    times = [*range(0, 2000, 33), *range(2000, 12000, 250)]  # ms: 30 FPS, then 4
+    with av.open(str(path), "w") as file:
+        coder = file.add_stream("mpeg4", rate=30, width=96, height=64)
+        coder.codec_context.time_base = Fraction(1, 1000)
+        for time_ms in times:
+            picture = av.VideoFrame(96, 64, "yuv420p")
+            picture.pts, picture.time_base = time_ms, Fraction(1, 1000)
+            file.mux(coder.encode(picture))
+        file.mux(coder.encode())
+    if whole:
+        assert len(read_all(str(path))) == len(times)
+        return
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 4 // 5])
+    with pytest.raises(CorruptFrame, match="cut short or damaged, ends after"):
+        read_all(str(path))
+
+
+def test_a_video_named_by_a_time(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FFmpeg takes what stands before a colon for a protocol."""
+    monkeypatch.chdir(tmp_path)
+    video.rename("10:30.mp4")
+    assert len(read_all("10:30.mp4")) == 12
 
 
 def test_a_video_that_ends_early(tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
+import io
 import itertools
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +232,7 @@ def test_a_recording_on_a_web_server_has_an_end(recording: str) -> None:
         ("rtsp://127.0.0.1:1/cam", SourceLost, "refused"),
         ("rtsp://127.0.0.1:1/cam#carrier-pigeon", UsageError, "neither tcp nor udp"),
         ("rtsp://host.invalid/cam", SourceLost, "resolve|host"),
+        ("rtsp://u:secret@[::1/cam", SourceLost, r"rtsp://u:\*\*\*@\[::1/cam: "),
     ],
 )
 def test_what_cannot_be_opened(
@@ -240,7 +245,37 @@ def test_what_cannot_be_opened(
 
 def test_what_is_printed_has_no_password() -> None:
     assert hide_password("rtsp://a:b@host/cam?x=1") == "rtsp://a:***@host/cam?x=1"
+    assert hide_password("rtsp://a:b#c@d@host/cam#udp") == "rtsp://a:***@host/cam#udp"
     assert hide_password("rtsp://a@host:554/cam") == "rtsp://a@host:554/cam"
+    assert hide_password("rtsp://host:554/cam@2") == "rtsp://host:554/cam@2"
+
+
+def test_ticks_of_a_streams_clock_are_no_rate() -> None:
+    """H.264 may tell no timing; FFmpeg then guesses what RTP and MPEG count time in."""
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    coded = io.BytesIO()
+    with av.open(coded, "w", format="mpegts") as file:
+        options = {"tune": "zerolatency", "x264-params": "force-cfr=0"}
+        coder = file.add_stream("libx264", rate=30, options=options, width=96, height=64)
+        coder.codec_context.time_base = Fraction(1, 90000)
+        for number in range(60):
+            picture = av.VideoFrame(96, 64, "yuv420p")
+            picture.pts = 3000 * number + number**2 * 37 % 1301  # it comes unevenly
+            picture.time_base = Fraction(1, 90000)
+            file.mux(coder.encode(picture))
+        file.mux(coder.encode())
+
+    def send() -> None:
+        with contextlib.suppress(OSError), server.accept()[0] as connection:
+            connection.sendall(coded.getvalue())
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sender = threading.Thread(target=send)
+        sender.start()
+        with open_source(f"tcp://127.0.0.1:{server.getsockname()[1]}", LIMITS) as source:
+            assert source.info.live
+            assert source.info.fps == 0.0
+        sender.join()
 
 
 def test_a_missing_pyav_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,16 @@ def test_an_outage_starts_a_new_average() -> None:
     assert smoothed(stage, 8.0, 3, connection=1) == pytest.approx(2.0)
 
 
+def test_frames_of_another_size_start_a_new_average() -> None:
+    """The network's input, and so its logits, keep their size."""
+    (stage,) = open_stages(["smooth:0.25"], ROAD_CLASSES)
+    for number, mask in enumerate((mask_of(".."), mask_of(".", "."))):
+        work = work_of(mask, number)
+        work.logits[:] = 8.0 * number
+        stage(work)
+    assert work.logits[0, 0, 0] == 8.0
+
+
 def test_the_lag_of_smoothing_is_what_it_says() -> None:
     """Of a ramp the average lags by (1 - weight) / weight frames."""
     for weight in (1.0, 0.5, 0.2):
