@@ -8,13 +8,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 from roadseg.benchmarks.machine import machine, versions
+from roadseg.runtime.monitor import without_password
 
 
 def about(words: Sequence[str]) -> dict[str, Any]:
     """Return machine, versions and options of rows measured by `seg-bench WORDS…`, from now."""
+    command = shlex.join(["seg-bench", *map(without_password, words)])
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     return {
         "machine": machine(),
         "versions": versions(),
-        "options": {"command": shlex.join(["seg-bench", *words]), "started": started},
+        "options": {"command": command, "started": started},
     }

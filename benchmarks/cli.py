@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,8 +101,7 @@ def _run(words: Sequence[str]) -> int:
         outputs.check()
     else:
         rows = _measure(options, outputs, words)
-    again = shlex.join(["seg-bench", *options.models])
-    return finish(rows, earlier, options.limits, outputs, again)
+    return finish(rows, earlier, options.limits, outputs, options.again("seg-bench"))
 
 
 def _measure(options: BenchOptions, outputs: Outputs, words: Sequence[str]) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
@@ -100,13 +100,13 @@ def check_limits(rows: Sequence[Row], limits: Limits) -> list[Gate]:
         wanted = getattr(limits, option)
         if wanted is None:
             continue
-        held = [(row, value) for row in rows if (value := _of(row, kinds, figure)) is not None]
-        if not held:
+        held = [(row, figure(row)) for row in rows if row.kind in kinds]
+        if all(value is None for _, value in held):
             raise UsageError(f"--{name}: no row of kind {kinds[0]} to hold to it{_hint(kinds[0])}")
         for row, value in held:
-            passed = value >= wanted if more else value <= wanted
-            bound = "at least" if more else "at most"
-            detail = f"{value * factor:.2f}{unit}, wanted {bound} {wanted * factor:g}"
+            passed = value is not None and (value >= wanted if more else value <= wanted)
+            told = "not measured" if value is None else f"{value * factor:.2f}{unit}"
+            detail = f"{told}, wanted {'at least' if more else 'at most'} {wanted * factor:g}"
             gates.append(Gate(name, row.label, passed, detail))
     return gates
 
@@ -117,25 +117,35 @@ def _explained(row: Row) -> Gate:
     return Gate("ledger", row.label, lost == 0, detail)
 
 
-def _of(row: Row, kinds: Sequence[str], figure: Callable[[Row], float | None]) -> float | None:
-    return figure(row) if row.kind in kinds else None
-
-
 def _hint(kind: str) -> str:
     return {"accuracy": ": give --data", "soak": ": give --soak FRAMES"}.get(kind, "")
 
 
 def compare(rows: Sequence[Row], earlier: Sequence[Row], limits: Limits) -> list[Gate]:
-    """Hold rows to earlier rows of the same configuration.
+    """Hold rows to earlier rows of the same configuration, of the same CPU where there is one.
 
-    Medians and memory may grow by `tolerance`, mIoU may lose `max_drop` points. Raises UsageError
-    when no row has an earlier one.
+    Medians and memory may grow by `tolerance`, mIoU may lose `max_drop` points. What was measured
+    earlier and is not among the rows is missed too: a model that has another name now, an engine
+    that "auto" no longer finds. Raises UsageError when no row has an earlier one.
     """
-    before = {identity(row): row for row in earlier}
-    pairs = [(row, before[identity(row)]) for row in rows if identity(row) in before]
+    before = {key: row for row in earlier for key in (identity(row), _on_cpu(row))}
+    found = [(row, before.get(_on_cpu(row)) or before.get(identity(row))) for row in rows]
+    pairs = [(row, old) for row, old in found if old]
     if not pairs:
         raise UsageError("--compare: no row of the same model, engine, size and options in it")
-    return [gate for row, old in pairs for gate in _compare_row(row, old, limits)]
+    again = {identity(row) for row in rows}
+    lost = {identity(row): row for row in earlier if identity(row) not in again}
+    gates = [gate for row, old in pairs for gate in _compare_row(row, old, limits)]
+    return gates + [_lost(row) for row in lost.values()]
+
+
+def _on_cpu(row: Row) -> tuple[Hashable, ...]:
+    return (*identity(row), str(row.machine.get("cpu", "")))
+
+
+def _lost(row: Row) -> Gate:
+    detail = f"{row.kind} was measured before, and not now with the same options and data"
+    return Gate("compare", row.label, False, detail)
 
 
 def _compare_row(row: Row, old: Row, limits: Limits) -> list[Gate]:
@@ -146,9 +156,10 @@ def _compare_row(row: Row, old: Row, limits: Limits) -> list[Gate]:
         _grown("age p50", row, new_age, old_age, limits.tolerance, "ms"),
         _grown("memory", row, row.memory_mb, old.memory_mb, limits.tolerance, "MB"),
     ]
-    if row.miou is not None and old.miou is not None:
-        drop = (old.miou - row.miou) * 100
-        detail = f"mIoU {row.miou:.2%}, was {old.miou:.2%}, may lose {limits.max_drop:g} points"
+    if old.miou is not None:
+        miou = row.miou or 0.0
+        drop = (old.miou - miou) * 100
+        detail = f"mIoU {miou:.2%}, was {old.miou:.2%}, may lose {limits.max_drop:g} points"
         found.append(Gate("compare miou", row.label, drop <= limits.max_drop, detail))
     return [gate for gate in found if gate]
 
@@ -156,8 +167,11 @@ def _compare_row(row: Row, old: Row, limits: Limits) -> list[Gate]:
 def _grown(
     what: str, row: Row, new: float | None, old: float | None, tolerance: float, unit: str
 ) -> Gate | None:
-    if not new or not old:
+    if not old:
         return None
+    if not new:
+        detail = f"{what} was {old:.2f} {unit}, not measured now"
+        return Gate(f"compare {what}", row.label, False, detail)
     detail = f"{what} {new:.2f} {unit}, was {old:.2f} ({new / old - 1:+.1%}, may {tolerance:+.0%})"
     return Gate(f"compare {what}", row.label, new <= old * (1 + tolerance), detail)
 

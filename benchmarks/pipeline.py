@@ -11,6 +11,7 @@ from roadseg.benchmarks.latency import Progress, with_options
 from roadseg.benchmarks.rows import Row
 from roadseg.benchmarks.soak import slope_per_1000
 from roadseg.benchmarks.workers import WorkerHandle, open_workers
+from roadseg.runtime.monitor import without_password
 
 SOAK_RATE = 1000.0  # frames a second: more than any engine takes, so it never waits
 WARMUP_S = 2.0
@@ -29,6 +30,11 @@ class Camera:
     pixel_format: str = ""
     rate: float = 0.0
     post: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The URI without user and password: reports are published."""
+        return without_password(self.uri)
 
     @classmethod
     def synthetic(
@@ -52,7 +58,7 @@ def measure_pipelines(
     for configuration in configurations:
         for camera in cameras:
             with open_workers([configuration]) as (worker,):
-                progress(f"{configuration.model}: {camera.uri} for {seconds:g} s")
+                progress(f"{configuration.model}: {camera.name} for {seconds:g} s")
                 answer = _ask(worker, camera, seconds)
                 rows.append(pipeline_row(worker, camera, answer, about))
     return list({(row.key, row.options["source"]): row for row in rows}.values())
@@ -135,7 +141,7 @@ def _options(
         pixel_format=camera.pixel_format,
         frame_size=answer["frame_size"],
         rate=camera.rate,
-        source=camera.uri,
+        source=camera.name,
         **({"post": list(camera.post)} if camera.post else {}),
         seconds=round(answer["seconds"], 2),
         warmup_s=WARMUP_S,

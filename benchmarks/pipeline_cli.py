@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,7 +31,8 @@ class PipelineOptions(SessionOptions):
     max_p99: gate: p99 of the age in milliseconds.
     max_outside: gate: share of CPU time outside the engine, such as 10%.
     max_growth: gate: growth of memory in MB per 1000 frames (needs --soak-minutes).
-    compare: gate: rows of an earlier run; older masks or more memory than there is missed.
+    compare: gate: rows of an earlier run; older masks or more memory than there, or not measured
+        again, is missed.
     tolerance: how much older or larger than the earlier run is still the same.
     """
 
@@ -64,7 +64,7 @@ def run(words: Sequence[str]) -> int:
     options = parse_options("seg-bench pipeline", PipelineOptions, words, positional=("models",))
     outputs, earlier = options.outputs(), options.earlier()
     rows = _measure(options, outputs, words)
-    again = shlex.join(["seg-bench", "pipeline", *options.models])
+    again = options.again("seg-bench", "pipeline")
     return finish(rows, earlier, options.limits, outputs, again)
 
 

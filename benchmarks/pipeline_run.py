@@ -13,6 +13,7 @@ from roadseg.benchmarks.memory import peak_mb, resident_mb
 from roadseg.runtime.engines.base import Engine
 from roadseg.runtime.errors import SourceError, UsageError
 from roadseg.runtime.ledger import Samples
+from roadseg.runtime.monitor import without_password
 from roadseg.runtime.pipeline import Pipeline
 from roadseg.runtime.postprocess import open_stages
 from roadseg.runtime.result import Result
@@ -74,13 +75,16 @@ def run_pipeline(
     segmenter = Segmenter(clocked, open_stages(post, engine.spec.classes))
     with open_source(uri) as source:
         if not source.info.live:
-            raise UsageError(f"{uri} is no camera: add live=1 to synthetic:, or name a live source")
+            raise UsageError(
+                f"{without_password(uri)} is no camera: add live=1 to synthetic:, or name a live "
+                "source"
+            )
         pipeline = Pipeline(source, segmenter)
         window = Window(clocked, warmup_s, seconds)
         with contextlib.closing(pipeline.results()) as results:
             ended = any(window.note(result) for result in results)
     if not ended:
-        raise SourceError(f"{uri} ended before {seconds:g} s were measured")
+        raise SourceError(f"{without_password(uri)} ended before {seconds:g} s were measured")
     ledger = pipeline.ledger
     counts = {name: getattr(ledger, name) for name in ("captured", *ACCOUNTED)}
     return {

@@ -39,10 +39,14 @@ class Result:
 
 
 def identity(row: Row) -> tuple[Hashable, ...]:
-    """Return what makes two rows the same measurement, whatever the machine."""
+    """Return what makes two rows the same measurement, whatever the machine.
+
+    An mIoU of another number of frames is another one: the data is not the same.
+    """
     names = ("threads", "frame_size", "rate", "source", "tta", "label_map", "split", "post")
     how = tuple(str(row.options.get(name) or "") for name in names)
-    return (row.kind, *row.key, *how, row.options.get("pixel_format", ""))
+    frames = row.n if row.kind == "accuracy" else 0
+    return (row.kind, *row.key, *how, row.options.get("pixel_format", ""), frames)
 
 
 def results(rows: Sequence[Row]) -> list[Result]:

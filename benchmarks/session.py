@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roadseg.benchmarks.gates import Limits, Share
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from roadseg.benchmarks.configuration import Configuration
 
 TOLERANCE = Share("10%")
+# Options that do not change what is measured.
+_REPORTS = {"models", "compare", "out", "worst", *STANDARD_NAMES}
+_GATES = {one.name for one in fields(Limits)}
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,8 @@ class SessionOptions:
     min_fps: gate: frames a second of every configuration.
     max_p99: gate: p99 of latency in milliseconds.
     max_growth: gate: growth of memory in MB per 1000 frames.
-    compare: gate: rows of an earlier run; slower, larger or less accurate than there is missed.
+    compare: gate: rows of an earlier run; slower, larger or less accurate than there, or not
+        measured again, is missed.
     tolerance: how much slower or larger than the earlier run is still the same.
     """
 
@@ -69,12 +75,31 @@ class SessionOptions:
         return Limits(**{name: getattr(self, name) for name in names if hasattr(self, name)})
 
     def outputs(self) -> Outputs:
-        """Return the reports that are asked for."""
-        return Outputs.named(self.out, **{name: getattr(self, name) for name in STANDARD_NAMES})
+        """Return the reports that are asked for; raises UsageError for one on earlier rows."""
+        files = {name: getattr(self, name) for name in STANDARD_NAMES}
+        outputs = Outputs.named(self.out, **files)
+        rows = outputs.jsonl
+        if rows and self.compare and rows.resolve() == Path(self.compare).resolve():
+            raise UsageError(
+                f"--compare {self.compare}: the rows of this run would replace it: keep the "
+                "earlier rows elsewhere"
+            )
+        return outputs
 
     def earlier(self) -> Sequence[Row]:
         """Read the rows to compare with; none when that is not asked for."""
         return read_rows(self.compare) if self.compare else []
+
+    def again(self, *command: str) -> str:
+        """Return the command that measures the same again, without its reports and gates."""
+        from roadseg.runtime.monitor import without_password
+
+        words = [*command, *self.models]
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name not in _REPORTS | _GATES and value != one.default:
+                words += _words(f"--{one.name.replace('_', '-')}", value)
+        return shlex.join(map(without_password, words))
 
     def configurations(self, **shared: Any) -> list[Configuration]:
         """Return every model on every engine at every size; see combine."""
@@ -83,3 +108,9 @@ class SessionOptions:
 
         models = self.models or (DEFAULT_MODEL,)
         return combine(models, self.engine, self.size, threads=self.threads, **shared)
+
+
+def _words(flag: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [flag if value else flag.replace("--", "--no-", 1)]
+    return [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]

@@ -15,9 +15,11 @@ An error is answered by {"error": its class, "message"}, and ends the worker; so
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import json
 import os
+import signal
 import sys
 import time
 import tracemalloc
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 SOAK_SAMPLES = 200
 TRACED_FRAMES = 20
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 class Worker:
@@ -133,8 +136,9 @@ def serve(commands: TextIO, answers: TextIO) -> None:
             if "open" in command:
                 worker = Worker(Configuration.from_dict(command["open"]))
             answer = _answer(worker, command) if worker else {}
-        except RoadsegError as error:
-            answer = {"error": type(error).__name__, "message": str(error)}
+        except Exception as error:  # whatever an engine, or a frame too large for memory, does
+            words = str(error) if isinstance(error, RoadsegError) else " ".join(str(error).split())
+            answer = {"error": type(error).__name__, "message": words}
         print(json.dumps(answer), file=answers, flush=True)
         if "error" in answer:
             return
@@ -159,7 +163,11 @@ def _answer(worker: Worker, command: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve on the standard streams; what libraries print goes to standard error."""
+    """Serve on the standard streams; what libraries print goes to standard error.
+
+    A session that is killed takes its workers with it, also in the middle of a long soak.
+    """
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     serve(sys.stdin, answers)

@@ -48,7 +48,7 @@ class WorkerHandle:
             raise RoadsegError(f"{self._name()}: its process ended with {self._how_it_ended()}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            raise _error(answer["error"], answer["message"])
+            raise self._error(answer["error"], answer["message"])
         return answer
 
     @property
@@ -79,6 +79,15 @@ class WorkerHandle:
         if self.process.stdout:
             self.process.stdout.close()
 
+    def _error(self, name: str, message: str) -> RoadsegError:
+        """Rebuild a worker's error, so that it has the exit code of its class."""
+        kind = getattr(errors, name, None)
+        if kind is None:
+            return RoadsegError(f"{self._name()}: {name}: {message}")
+        error: RoadsegError = RoadsegError.__new__(kind)
+        Exception.__init__(error, message)
+        return error
+
     def _name(self) -> str:
         return f"{self.configuration.model} on {self.configuration.engine}"
 
@@ -87,14 +96,6 @@ class WorkerHandle:
         if code == -9:
             return "signal 9 (out of memory?)"
         return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def _error(name: str, message: str) -> RoadsegError:
-    """Rebuild a worker's error, so that it has the exit code of its class."""
-    kind = getattr(errors, name, RoadsegError)
-    error: RoadsegError = RoadsegError.__new__(kind)
-    Exception.__init__(error, message)
-    return error
 
 
 @contextmanager

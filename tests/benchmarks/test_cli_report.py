@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -118,6 +119,30 @@ def test_what_was_measured_is_kept_when_a_gate_cannot_be_held(
     with pytest.raises(UsageError, match=message):
         finish(rows, earlier, limits, outputs, "seg-bench")
     assert read_rows(path.parent / "out" / "rows.jsonl") == rows
+    assert json.loads((path.parent / "out" / "summary.json").read_text())["passed"] is False
+    suite = ElementTree.parse(path.parent / "out" / "junit.xml").getroot()[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
+
+
+@pytest.mark.parametrize("named", [["--out", "FOLDER"], ["--jsonl", "FOLDER/./rows.jsonl"]])
+def test_what_is_compared_with_is_not_written_over(
+    path: Path, named: list[str], capsys: Capture
+) -> None:
+    before = path.read_text()
+    named = [word.replace("FOLDER", str(path.parent)) for word in named]
+    assert main(["report", str(path), "--compare", str(path), *named]) == 2
+    assert "keep the earlier rows elsewhere" in capsys.readouterr().err
+    assert path.read_text() == before
+
+
+def test_the_next_command_measures_the_same(model: Path, tmp_path: Path, capsys: Capture) -> None:
+    words = [str(model), "--engine", "onnxruntime", "--size", "32x16", "--threads", "1"]
+    words += ["--format", "nv12", "--no-detail", "--n", "2", "--warmup", "0"]
+    assert main([*words, "--out", str(tmp_path), "--min-fps", "0.1"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("next: "))
+    _, *again = shlex.split(line.removeprefix("next: after a change, "))
+    assert again[-2:] == ["--compare", str(tmp_path / "rows.jsonl")]
+    assert sorted(again[:-2]) == sorted(words)
 
 
 def test_corrupt_rows_write_nothing(path: Path, capsys: Capture) -> None:

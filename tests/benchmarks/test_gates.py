@@ -64,6 +64,21 @@ def test_a_gate_that_nothing_can_be_held_to(make_row: Make, limits: Limits, word
         check_limits([make_row()], limits)
 
 
+@pytest.mark.parametrize(
+    ("limits", "figures"),
+    [
+        (Limits(min_fps=1), {"fps": None}),
+        (Limits(max_p99=100), {"latency_ms": {"p50": 500.0}}),
+    ],
+)
+def test_a_row_without_the_figure_misses_its_gate(
+    make_row: Make, limits: Limits, figures: dict[str, object]
+) -> None:
+    gates = check_limits([make_row(), make_row(model="other", **figures)], limits)
+    assert [gate.passed for gate in gates] == [True, False]
+    assert "not measured, wanted" in gates[1].detail
+
+
 def test_the_same_rows_pass_a_comparison(rows: list[Row]) -> None:
     gates = compare(rows, rows, Limits())
     assert len(gates) == 9  # p50 and memory of three, mIoU of three
@@ -101,6 +116,42 @@ def test_other_options_are_not_compared(make_row: Make) -> None:
     one, two = make_row(options={"threads": 1}), make_row(options={"threads": 2})
     with pytest.raises(UsageError, match="--compare: no row of the same"):
         compare([one], [two], Limits())
+
+
+@pytest.mark.parametrize(
+    "change", [{"model": "renamed"}, {"engine": "openvino"}, {"options": {"threads": 2}}]
+)
+def test_what_is_not_measured_again_is_missed(make_row: Make, change: dict[str, object]) -> None:
+    same, old = make_row(), make_row(model="other")
+    *passed, missed = compare([same, replace(old, **change)], [same, old], Limits())  # type: ignore[arg-type]
+    assert [(gate.name, gate.passed) for gate in passed] == [
+        ("compare p50", True),
+        ("compare memory", True),
+    ]
+    assert (missed.name, missed.passed) == ("compare", False)
+    assert str(missed).startswith("other float32 · onnxruntime · 1024x512: latency was measured")
+
+
+def test_an_miou_of_other_frames_is_another_measurement(rows: list[Row]) -> None:
+    *_, missed = compare([rows[0], replace(rows[3], n=3, miou=0.9)], [rows[0], rows[3]], Limits())
+    assert not missed.passed
+    assert "accuracy was measured" in missed.detail
+
+
+@pytest.mark.parametrize("figures", [{"memory_mb": None}, {"latency_ms": {}}])
+def test_a_figure_that_was_there_before(make_row: Make, figures: dict[str, object]) -> None:
+    gates = compare([replace(make_row(), **figures)], [make_row()], Limits())  # type: ignore[arg-type]
+    assert sorted(gate.passed for gate in gates) == [False, True]
+    assert "not measured now" in next(gate.detail for gate in gates if not gate.passed)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_several_machines_the_same_one_is_compared_with(make_row: Make, first: int) -> None:
+    slow = {name: value * 3 for name, value in make_row().latency_ms.items()}
+    earlier = [make_row(), make_row(latency_ms=slow, machine={"cpu": "Slow CPU"})]
+    earlier = [earlier[first], earlier[1 - first]]
+    gate, _ = compare([make_row(latency_ms=slow)], earlier, Limits())
+    assert not gate.passed
 
 
 def test_another_machine_is_told(make_row: Make) -> None:

@@ -12,11 +12,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from roadseg.benchmarks import pipeline
+from roadseg.benchmarks.about import about
 from roadseg.benchmarks.cli import main
+from roadseg.benchmarks.configuration import Configuration
 from roadseg.benchmarks.cpu_clock import ClockedEngine, CpuClock
 from roadseg.benchmarks.gates import Limits, check_limits, compare
 from roadseg.benchmarks.html import html_report
 from roadseg.benchmarks.markdown import markdown_report
+from roadseg.benchmarks.pipeline import Camera, measure_pipelines
 from roadseg.benchmarks.pipeline_run import pipeline_allocated_kb, run_pipeline
 from roadseg.benchmarks.results import results, verdict
 from roadseg.benchmarks.rows import Row, read_rows
@@ -138,6 +142,19 @@ def test_wrong_use(model: Path, capsys: Capture, words: list[str], message: str)
     assert message in capsys.readouterr().err
 
 
+def test_a_cameras_password_is_in_no_row(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = "rtsp://me:secret@camera/1"
+    answer = {"n": 1, "seconds": 1.0, "stages_ms": {}, "age_ms": {}, "memory_mb": 1.0}
+    answer |= {"ledger": {}, "cpu": {}, "frame_size": "64x32"}
+    monkeypatch.setattr(pipeline, "_ask", lambda *_: answer)
+    told: list[str] = []
+    options = about(["pipeline", "--source", uri, f"--source={uri}"])
+    asked = [Configuration("colours", str(model), "onnxruntime")]
+    (row,) = measure_pipelines(asked, [Camera(uri)], 1.0, told.append, options)
+    assert "secret" not in row.to_json() + "".join(told)
+    assert row.options["source"] == "rtsp://camera/1"
+
+
 def test_a_camera_that_ends_is_no_measurement(model: Path) -> None:
     uri = "synthetic:?live=1&size=96x64&fps=100&frames=5"
     with pytest.raises(SourceError, match="ended before 30 s"):
@@ -229,6 +246,7 @@ def test_rates_are_not_compared_with_each_other() -> None:
     assert [(gate.name, gate.passed) for gate in gates] == [
         ("compare age p50", False),
         ("compare memory", True),
+        ("compare", False),  # the 60 FPS
     ]
 
 
