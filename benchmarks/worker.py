@@ -165,9 +165,10 @@ def _answer(worker: Worker, command: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Serve on the standard streams; what libraries print goes to standard error.
 
-    A session that is killed takes its workers with it, also in the middle of a long soak.
+    On Linux a session that is killed takes its workers with it, also in a long soak.
     """
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     serve(sys.stdin, answers)
