@@ -69,6 +69,9 @@ class CameraModel:
         for name in ("width", "height", "fx", "fy", "height_m", "vehicle_width_m"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be more than 0")
+        for name in ("cx", "cy"):
+            if not math.isfinite(getattr(self, name)):
+                raise UsageError(f"{name} is {getattr(self, name)}: it must be a place in pixels")
         if not abs(self.pitch_deg) <= FOLDED:
             raise UsageError(f"pitch_deg is {self.pitch_deg}: -{FOLDED:g} to {FOLDED:g} degrees")
         if not 0 <= self.hood_rows < self.height:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from roadseg.runtime.errors import DataError
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")  # no stuffed zero, restart or fill
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
@@ -56,11 +58,21 @@ def find_fault(content: bytes) -> str:
     if not content:
         return "the file is empty"
     tail = content.rstrip(b"\0")[-4096:]
-    if content.startswith(JPEG_START) and JPEG_END not in tail:
+    if content.startswith(JPEG_START) and JPEG_END not in tail and not _ends_before(content):
         return "the JPEG is cut short (no end marker)"
     if content.startswith(PNG_START) and PNG_END not in tail + b"\0":
         return "the PNG is cut short (no end chunk)"
     return ""
+
+
+def _ends_before(content: bytes) -> bool:
+    """Whether a JPEG ends somewhere: phones append a video. Thumbnails in it have ends too."""
+    place = len(JPEG_START)
+    while found := JPEG_MARKER.search(content, place):
+        if found[0] == JPEG_END:
+            return True
+        place = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
+    return False
 
 
 def write_png(path: str | Path, pixels: NDArray[np.uint8], level: int = 1) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -58,11 +59,15 @@ class LiveLine:
 
     def clear(self) -> None:
         """Take the line away."""
-        if self._tty:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        self._redraw("")
 
     def _draw(self, text: str) -> None:
         now = time.monotonic()
         if self._tty and now - self._drawn >= EVERY_S:
             self._drawn = now
-            print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
+            self._redraw(text)
+
+    def _redraw(self, text: str) -> None:
+        if self._tty:
+            with contextlib.suppress(OSError):  # the terminal is gone; a hangup ends the run
+                print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)

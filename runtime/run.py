@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Sequence
@@ -31,7 +33,7 @@ STOP_SIGNALS = signal.SIGINT, signal.SIGTERM  # a service's stop, or a script's:
 
 def run(options: RunOptions, model: str, uri: str) -> int:
     """Segment a source until it ends or is stopped; return the exit code."""
-    for number in STOP_SIGNALS:
+    for number in _stop_signals(options.service):
         signal.signal(number, signal.default_int_handler)
     requests = listen(options.service, options.record is not None)
     reopen = partial(open_engine, model, options.engine, options.size, options.threads)
@@ -81,7 +83,8 @@ def _segment(
     opened = open_sinks(options, source.info, classes, monitor)
     sinks = FanOut(opened, source.info.live)
     monitor.tallies = sinks.tallies
-    sensors, start, stops = SensorThread(log), time.monotonic(), _stop_on_signal(pipeline)
+    sensors, start = SensorThread(log), time.monotonic()
+    stops = _stop_on_signal(pipeline, _stop_signals(options.service))
     line.start(source.info.frames or 0)
     try:
         with (
@@ -107,22 +110,43 @@ def _segment(
     return 130 if stops and not source.info.live else 0
 
 
-def _stop_on_signal(pipeline: Pipeline) -> list[int]:
+def _stop_signals(service: bool) -> tuple[signal.Signals, ...]:
+    """Return what ends a run: a hangup too, unless it asks a service to reload or nohup is used."""
+    if service or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return STOP_SIGNALS
+    return *STOP_SIGNALS, signal.SIGHUP
+
+
+def _stop_on_signal(pipeline: Pipeline, signals: Sequence[signal.Signals]) -> list[int]:
     """Let a signal end the run behind what is under way, and the next one at once.
 
+    A hangup is no next one: a session that is dropped sends several.
     Returns the list that the first one's number is put into.
     """
     stops: list[int] = []
 
     def stop(number: int, _: object) -> None:
         stops.append(number)
-        for each in STOP_SIGNALS:
-            signal.signal(each, signal.default_int_handler)
+        for each in signals:
+            hangup = each == signal.SIGHUP
+            signal.signal(each, _leave_terminal if hangup else signal.default_int_handler)
+        _leave_terminal()
         pipeline.stop()
 
-    for number in STOP_SIGNALS:
+    for number in signals:
         signal.signal(number, stop)
     return stops
+
+
+def _leave_terminal(*_: object) -> None:
+    """Tell nobody what would be told on a terminal that is gone: writing there is an error."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # closed, or no file at all
+            file = stream.fileno()
+            if stat.S_ISCHR(os.fstat(file).st_mode) and not os.isatty(file):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, file)
+                os.close(nowhere)
 
 
 def _tell(pipeline: Pipeline, seconds: float, ends: Sequence[str]) -> None:

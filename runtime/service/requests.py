@@ -20,7 +20,7 @@ Requests = SimpleQueue[Request]  # its put may interrupt itself, which a handler
 def listen(reload: bool, record: bool) -> Requests:
     """Take over the signals that are asked for; those that come before a supervisor runs wait.
 
-    reload: SIGHUP. Without it a run ends when its terminal is closed, as any other.
+    reload: SIGHUP. Without it that ends a run, as SIGTERM does.
     """
     requests: Requests = SimpleQueue()
     if reload:

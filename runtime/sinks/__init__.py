@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def open_sinks(
 
 def _spare_source(options: RunOptions, info: SourceInfo) -> None:
     source = Path(info.uri)
-    if info.live or not source.exists():
+    if info.live or not os.path.exists(source):  # a pipeline is too long for Path.exists
         return
     outputs = [options.save, options.sheet, options.jsonl]
     if options.masks:
@@ -87,8 +88,6 @@ def _opened(
         yield MaskSink(options.masks)
     if options.sheet:
         yield SheetSink(options.sheet, painter())
-    if options.jsonl:
-        yield JsonlSink(options.jsonl, classes)
     if options.ring:
         yield RingSink(options.ring, len(classes), options.ring_frames)
     if options.record:
@@ -101,3 +100,5 @@ def _opened(
         from roadseg.runtime.web import Address
 
         yield WebSink(Address.parse(options.serve), monitor, options.alpha)
+    if options.jsonl:  # the last one: it empties the file
+        yield JsonlSink(options.jsonl, classes)

@@ -46,20 +46,20 @@ def choose_codec(asked: str, suffix: str, size: Size) -> str:
             raise UsageError(f"--save-codec {asked}: needs .mp4 or .mkv; {suffix} takes {plain}")
         return plain
     if asked == "auto":
-        return next((codec for codec in HARDWARE if not why_not(codec, size)), plain)
-    if reason := why_not(asked, size):
+        return next((codec for codec in HARDWARE if not why_not(codec, size, suffix)), plain)
+    if reason := why_not(asked, size, suffix):
         raise UsageError(f"--save-codec {asked} cannot encode here: {reason}")
     return asked
 
 
-def why_not(codec: str, size: Size) -> str:
-    """Encode a grey frame; return why it failed, "" when it did not.
+def why_not(codec: str, size: Size, suffix: str = ".mp4") -> str:
+    """Encode a grey frame into a file of this suffix; return why it failed, "" when it did not.
 
     That FFmpeg has an encoder says nothing: its wheel has those of hardware that is not here.
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
-            encoder = FfmpegEncoder(Path(folder) / "probe.mp4", codec, 30.0, size)
+            encoder = FfmpegEncoder(Path(folder) / f"probe{suffix}", codec, 30.0, size)
             encoder.write(np.full((size[1], size[0], 3), 128, np.uint8))
             encoder.close()
         except MissingExtra as error:

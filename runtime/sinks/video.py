@@ -23,6 +23,7 @@ from roadseg.runtime.sources.base import SourceInfo
 STILLS_FPS = 2.0  # of a video made of single images
 CAMERA_FPS = 30.0  # where a camera does not tell its rate
 LONGEST_GAP_S = 1.0  # that is filled; longer, and the camera was away
+SLOWEST_FPS, FASTEST_FPS = 0.002, 10000.0  # that MPEG-4's clock can count
 PROBED_SIZE = (640, 480)  # where the source does not know its own
 
 
@@ -43,11 +44,16 @@ class VideoSink(Sink):
         if suffix not in PLAIN:
             known = ", ".join(PLAIN)
             raise UsageError(f"{path}: unknown kind of video '{path.suffix}': known are {known}")
+        self._fps = info.fps or (CAMERA_FPS if info.live else STILLS_FPS)
+        if not SLOWEST_FPS <= self._fps <= FASTEST_FPS:
+            raise UsageError(
+                f"{path}: the source has {self._fps:g} frames a second, a video may have "
+                f"{SLOWEST_FPS:g} to {FASTEST_FPS:g}"
+            )
         size = _even((info.width, info.height)) if info.width else PROBED_SIZE
         self.codec = choose_codec(codec, suffix, size) if codec else PLAIN[suffix][0]
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         self.path, self._live, self._painter = path, info.live, painter
-        self._fps = info.fps or (CAMERA_FPS if info.live else STILLS_FPS)
         self._files = ExitStack()
         # FFmpeg takes what stands before a colon for a protocol, but not behind a slash.
         self._part = self._files.enter_context(atomic_path(path.absolute()))
@@ -124,6 +130,8 @@ class VideoSink(Sink):
 
 
 def _even(size: tuple[int, int]) -> tuple[int, int]:
+    if min(size) < 2:
+        raise DataError(f"frames are {size[0]}x{size[1]}: a video needs 2x2 pixels; use --masks")
     return size[0] & ~1, size[1] & ~1
 
 

@@ -43,7 +43,7 @@ def open_source(uri: str, timeouts: Timeouts | None = None) -> Source:
 
         return SyntheticSource(uri)
     if colon and kind in ("camera", "v4l2"):
-        return _open_camera(kind, rest, uri)
+        return _open_camera(kind, rest, uri, timeouts)
     if colon and kind in STREAMS:
         from roadseg.runtime.sources.stream import StreamSource
 
@@ -57,12 +57,13 @@ def open_source(uri: str, timeouts: Timeouts | None = None) -> Source:
     return _open_files(Path(uri))
 
 
-def _open_camera(kind: str, rest: str, uri: str) -> Source:
+def _open_camera(kind: str, rest: str, uri: str, timeouts: Timeouts | None) -> Source:
     from roadseg.runtime.sources.query import parse_query
     from roadseg.runtime.sources.v4l2.options import V4l2Options
 
     name, _, query = rest.partition("?")
-    options = parse_query(uri, V4l2Options, query)
+    limits = {"timeout": timeouts.read_s, "open_timeout": timeouts.open_s} if timeouts else {}
+    options = parse_query(uri, V4l2Options, query, limits)
     if not name or (kind == "v4l2" and not name.startswith("///")):
         raise UsageError(f"{uri}: a camera is camera:N, camera:NAME or v4l2:///dev/videoN")
     if sys.platform != "linux":
@@ -86,4 +87,8 @@ def _open_files(path: Path) -> Source:
         raise DataError(f"{path}: there is no such file or folder; a source is {KNOWN}")
     if path.is_dir() or is_image(path):
         return open_images(path)
+    if path.is_char_device():
+        raise DataError(f"{path} is a device: a camera is given by --camera {path}")
+    if not path.is_file():
+        raise DataError(f"{path} is a pipe or the like, not a file; a source is {KNOWN}")
     return VideoSource(path)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import re
 import typing
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -13,15 +16,21 @@ from roadseg.runtime.options import Size
 T = TypeVar("T")
 
 
-def parse_query(uri: str, kind: type[T], query: str | None = None) -> T:
+def parse_query(
+    uri: str,
+    kind: type[T],
+    query: str | None = None,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+) -> T:
     """Read KIND:?key=value&… into the dataclass `kind`, whose fields are the keys.
 
     query: what follows the question mark, where something stands before it.
+    defaults: of fields that are not told, instead of the dataclass's.
     Raises UsageError that names the key or value that does not fit.
     """
     query = uri.partition(":")[2] if query is None else query
     hints = typing.get_type_hints(kind)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(defaults)
     for key, text in parse_qsl(query.lstrip("?"), keep_blank_values=True):
         if key not in hints:
             raise UsageError(f"{uri}: unknown option '{key}': known are {', '.join(hints)}")
@@ -39,3 +48,8 @@ def _convert(uri: str, key: str, text: str, hint: Any) -> Any:
     except (ValueError, KeyError, argparse.ArgumentTypeError):
         like = {bool: "1 or 0", Size: "WIDTHxHEIGHT", int: "a whole number"}.get(hint, "a number")
         raise UsageError(f"{uri}: '{key}' is '{text}', which is not {like}") from None
+
+
+def hide_password(uri: str) -> str:
+    """Return a URL, or a pipeline with URLs in it, that can be printed."""
+    return re.sub(r"(://[^/:@]*):[^/]*@", r"\1:***@", uri)

@@ -8,7 +8,6 @@ show as corrupt ones where the decoder notices, and not as drops.
 from __future__ import annotations
 
 import errno
-import re
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from roadseg.runtime.errors import (
 from roadseg.runtime.frame import Frame
 from roadseg.runtime.sources.base import OpenSource, SourceInfo, Timeouts
 from roadseg.runtime.sources.decoded import DecodedPixels, copy_reason
+from roadseg.runtime.sources.query import hide_password
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -164,14 +164,10 @@ def _options(uri: str) -> tuple[str, dict[str, str]]:
     if url.startswith("rtsp"):
         if transport not in ("", "tcp", "udp"):
             raise UsageError(
-                f"{hide_password(uri)}: transport '{transport}' is neither tcp nor udp"
+                f"{hide_password(uri)}: what follows # is neither tcp nor udp "
+                "(a # in a password is written %23)"
             )
         options["rtsp_transport"] = transport or "tcp"
     if url.startswith("udp"):
         options["overrun_nonfatal"] = "1"  # a burst loses packets, not the stream
     return url, options
-
-
-def hide_password(uri: str) -> str:
-    """Return a URL that can be printed."""
-    return re.sub(r"(://[^/:@]*):[^/]*@", r"\1:***@", uri)

@@ -91,6 +91,8 @@ def test_another_size_of_the_same_picture_has_the_same_distances() -> None:
         ({"height_m": "inf"}, "height_m is inf"),
         ({"pitch_deg": "95"}, "pitch_deg is 95: -80 to 80"),
         ({"pitch_deg": "nan"}, "pitch_deg is nan"),
+        ({"cx": "nan"}, "cx is nan: it must be a place in pixels"),
+        ({"cy": "-inf"}, "cy is -inf: it must be a place in pixels"),
         ({"hood_rows": "360"}, "hood_rows is 360: 0 to 359"),
         ({"roll": "1"}, "unknown name 'roll': known are cx, cy"),
         ({"fx": "= 3"}, "not TOML"),

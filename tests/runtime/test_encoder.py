@@ -62,6 +62,13 @@ def test_auto_is_the_hardwares_or_the_least_work() -> None:
     assert choose_codec("auto", ".avi", SIZE) == "mjpeg"
 
 
+def test_a_codec_is_tried_in_the_file_that_is_asked_for() -> None:
+    needs("libvpx")
+    assert choose_codec("libvpx", ".mkv", SIZE) == "libvpx"
+    with pytest.raises(UsageError, match=r"libvpx cannot encode here: .*mp4"):
+        choose_codec("libvpx", ".mp4", SIZE)
+
+
 def test_seg_run_tells_the_codec(model: Path, tmp_path: Path, capsys: Told) -> None:
     needs("libx264")
     path = tmp_path / "road.mp4"

@@ -126,6 +126,9 @@ def test_an_appsink_of_the_users_is_replaced() -> None:
         ("gst:nonsense ! x", UsageError, 'no element "nonsense"'),
         ("gst:videotestsrc num-buffers=0", SourceLost, "ended without a frame"),
         ("gst:filesrc location=/nowhere.bin", SourceLost, "not found"),
+        ("gst:nonsense location=rtsp://u:secret@h/cam", UsageError, r"=rtsp://u:\*\*\*@h/cam: "),
+        ("gst:nonsense user-pw=secret ! x", UsageError, r"user-pw=\*\*\* ! x: "),
+        ('gst:nonsense user-pw="a secret" ! x', UsageError, r"user-pw=\*\*\* ! x: "),
         ("csi:0", UsageError, "a CSI camera is csi://N"),
         ("csi://0?colour=red", UsageError, "colour"),
         ("csi://0", UsageError, "nvarguscamerasrc"),
@@ -134,8 +137,9 @@ def test_an_appsink_of_the_users_is_replaced() -> None:
 def test_what_cannot_be_opened(uri: str, error: type[RoadsegError], message: str) -> None:
     if uri == "csi://0" and Path("/etc/nv_tegra_release").exists():
         pytest.skip("this is a Jetson")
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=message) as raised:
         open_source(uri)
+    assert "secret" not in str(raised.value)
 
 
 def test_the_pipeline_of_a_csi_camera() -> None:

@@ -22,6 +22,7 @@ import pytest
 from onnx import numpy_helper
 
 from roadseg.runtime.artifact import read_artifact
+from roadseg.runtime.ring import ring_path
 from roadseg.runtime.spec import METADATA_KEY, ClassInfo
 
 RUN = [sys.executable, "-m", "roadseg.runtime.cli"]
@@ -162,17 +163,73 @@ def test_a_service_is_ready_reloads_and_stops(
     assert any(one.startswith("STATUS=live, ") for one in manager.told)
 
 
+@pytest.fixture
+def hearing() -> Iterator[None]:
+    """nohup's children inherit deafness."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hearing")
 def test_a_hangup_ends_a_run_that_is_no_service(
     model: Path, tmp_path: Path, start: Callable[..., Service]
 ) -> None:
+    lines, video, ring = tmp_path / "lines.jsonl", tmp_path / "road.mp4", f"hangup-{os.getpid()}"
+    outputs = ("--jsonl", lines, "--save", video, "--ring", ring)
+    run = start(model, CAMERA, *outputs, *PATIENT)
+    wait_for("a row", lambda: run.alive() and lines.exists() and lines.stat().st_size)
+    run.send(signal.SIGHUP)
+    run.send(signal.SIGHUP)  # the shell sends one, and the kernel when the shell ends
+    told = run.process.communicate(timeout=GIVE_UP_S)[0].decode()
+    assert run.process.returncode == 0
+    assert "captured" in told
+    assert f"wrote video {video}" in told
+    assert count_frames(video) > 0
+    assert not list(tmp_path.glob(".*"))
+    assert not ring_path(ring).exists()
+
+
+@pytest.mark.usefixtures("hearing")
+def test_a_terminal_that_is_closed_leaves_whole_files(model: Path, tmp_path: Path) -> None:
+    lines, video = tmp_path / "lines.jsonl", tmp_path / "road.mp4"
+    code = (
+        "import fcntl, sys, termios\nfcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+        "from roadseg.runtime.cli import main\nsys.exit(main())"
+    )
+    words = [str(model), CAMERA, "--jsonl", str(lines), "--save", str(video), *PATIENT]
+    ours, its = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+    )
+    os.close(its)
+    try:
+        wait_for("a row", lambda: lines.exists() and lines.stat().st_size)
+        os.close(ours)
+        assert process.wait(GIVE_UP_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert count_frames(video) > 0
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_run_under_nohup_goes_on_after_a_hangup(
+    model: Path, tmp_path: Path, start: Callable[..., Service]
+) -> None:
     lines = tmp_path / "lines.jsonl"
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup's children inherit deafness
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     run = start(model, CAMERA, "--jsonl", lines, *PATIENT)
     signal.signal(signal.SIGHUP, before)
     wait_for("a row", lambda: run.alive() and lines.exists() and lines.stat().st_size)
     run.send(signal.SIGHUP)
-    run.process.communicate(timeout=GIVE_UP_S)
-    assert run.process.returncode == -signal.SIGHUP
+    size = lines.stat().st_size
+    wait_for("more rows", lambda: run.alive() and lines.stat().st_size > size + 1000)
+    assert "captured" in run.end()
 
 
 def test_a_killed_recording_leaves_whole_files_and_the_next_run_keeps_them(

@@ -104,6 +104,25 @@ def test_an_odd_size_loses_one_pixel(tmp_path: Path) -> None:
     assert capture.read()[1].shape == (64, 96, 3)
 
 
+@pytest.mark.parametrize("option", ["save", "record"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 1}, "frames are 1x64: a video needs 2x2 pixels"),
+        ({"height": 1}, "frames are 96x1: a video needs 2x2 pixels"),
+        ({"fps": 0.0001}, "the source has 0.0001 frames a second, a video may have 0.002 to 10000"),
+        ({"fps": 90000.0}, "the source has 90000 frames a second, a video may have"),
+    ],
+)
+def test_what_makes_no_video(
+    tmp_path: Path, option: str, change: dict[str, float], message: str
+) -> None:
+    info = replace(FILE, **change)  # type: ignore[arg-type]
+    options = RunOptions(**{option: tmp_path / "road.mp4"})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=message):
+        open_sinks(options, info, ROAD_CLASSES)[0].write(result(0, info.width, info.height))
+
+
 def test_a_live_video_keeps_the_clocks_time(tmp_path: Path) -> None:
     (sink,) = open_sinks(RunOptions(save=tmp_path / "live.mp4"), LIVE, ROAD_CLASSES)
     for number, at_s in enumerate([5.0, 5.1, 5.11, 5.12, 5.9]):
@@ -166,6 +185,23 @@ def test_what_cannot_be_opened(
     paths = {k: tmp_path / v if isinstance(v, str) else v for k, v in options.items()}
     with pytest.raises(error, match=message):
         open_sinks(RunOptions(**paths), FILE, ROAD_CLASSES)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"ring": "a/b"}, {"serve": "192.0.2.7:8080"}])
+def test_lines_are_kept_when_another_output_cannot_be_opened(
+    tmp_path: Path, model: Path, wrong: dict[str, str]
+) -> None:
+    lines = tmp_path / "road.jsonl"
+    lines.write_text("of the run before")
+    words = [f"--{name}={value}" for name, value in wrong.items()]
+    assert main([str(model), "synthetic:?frames=1", "--jsonl", str(lines), *words]) == 2
+    assert lines.read_text() == "of the run before"
+
+
+def test_a_long_pipeline_is_no_file(tmp_path: Path) -> None:
+    info = replace(FILE, uri="gst:videotestsrc num-buffers=3" + " ! identity" * 50)
+    (sink,) = open_sinks(RunOptions(jsonl=tmp_path / "road.jsonl"), info, ROAD_CLASSES)
+    sink.close()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ import pytest
 
 from roadseg.runtime.errors import CorruptFrame, DataError, RoadsegError, SourceError, UsageError
 from roadseg.runtime.frame import Frame
-from roadseg.runtime.sources import Source, open_source
+from roadseg.runtime.sources import Source, Timeouts, open_source
+from roadseg.runtime.sources.v4l2.options import V4l2Options
 
 EVERY = ["video", "images", "image", "bgr", "nv12", "yuyv", "live", "gst", "gst-nv12"]
 STREAMS = ["gst-live", "mjpeg", "udp", "rtsp"]  # without an end of their own
@@ -162,12 +163,30 @@ def jpeg() -> bytes:
     return cv2.imencode(".jpg", np.full((40, 60, 3), 90, np.uint8))[1].tobytes()
 
 
+def with_thumbnail(whole: bytes) -> bytes:
+    """Put a JPEG with more than 4 kB behind it into a JPEG's header."""
+    inner = b"Exif" + whole + bytes(6000) + b"end"
+    return whole[:2] + b"\xff\xe1" + (len(inner) + 2).to_bytes(2, "big") + inner + whole[2:]
+
+
+@pytest.mark.parametrize("progressive", [0, 1])
+def test_a_jpeg_with_a_video_behind_it(tmp_path: Path, progressive: int) -> None:
+    """Motion photos of phones are both."""
+    noise = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    whole = cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive])[1].tobytes()
+    path = tmp_path / "road.jpg"
+    path.write_bytes(with_thumbnail(whole) + b"video" * 4000)
+    (frame,) = read_all(str(path))
+    assert frame.pixels.shape == (40, 60, 3)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "empty"),
         (jpeg()[:-30], "cut short"),
         (jpeg()[:30] + b"\xff\xd9", "not an image"),
+        (with_thumbnail(jpeg())[:-30], "cut short"),
         (b"some text", "not an image"),
     ],
 )
@@ -263,12 +282,29 @@ def test_a_video_that_ends_early(tmp_path: Path) -> None:
         ("camera:0?buffers=1", UsageError, "2 to 32"),
         ("camera:0?timeout=0", UsageError, "timeout is 0.0: it must be positive"),
         ("v4l2:///dev/null", SourceError, "/dev/null is no camera"),
+        ("/dev/null", DataError, "/dev/null is a device: a camera is given by --camera /dev/null"),
         ("synthetic:?colour=red", UsageError, "colour"),
     ],
 )
 def test_what_is_not_there(uri: str, error: type[RoadsegError], message: str) -> None:
     with pytest.raises(error, match=message):
         open_source(uri)
+
+
+@pytest.mark.parametrize(
+    ("query", "timeout", "open_timeout"),
+    [("", 30.0, 1e4), ("?timeout=1", 1.0, 1e4), ("?fps=5&open_timeout=2", 30.0, 2.0)],
+)
+def test_a_camera_is_waited_for_as_the_run_says(
+    monkeypatch: pytest.MonkeyPatch, query: str, timeout: float, open_timeout: float
+) -> None:
+    def open_camera(node: str, options: V4l2Options) -> Source:
+        assert (options.timeout, options.open_timeout) == (timeout, open_timeout)
+        raise SourceError("opened")
+
+    monkeypatch.setattr("roadseg.runtime.sources.v4l2.source.open_camera", open_camera)
+    with pytest.raises(SourceError, match="opened"):
+        open_source(f"v4l2:///dev/video0{query}", Timeouts(open_s=1e4, read_s=30.0))
 
 
 def test_bad_folders_and_files(tmp_path: Path) -> None:
@@ -280,6 +316,9 @@ def test_bad_folders_and_files(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"no video" * 100)
     with pytest.raises(DataError, match="not a video"):
         open_source(str(tmp_path / "clip.mp4"))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="pipe is a pipe or the like, not a file; a source is"):
+        open_source(str(tmp_path / "pipe"))
     for name in ("a.png", "a.jpg"):
         (tmp_path / name).write_bytes(jpeg())
     with pytest.raises(DataError, match="have one name"):

@@ -36,8 +36,8 @@ from roadseg.runtime.pipeline import Pipeline
 from roadseg.runtime.preprocess import preprocess
 from roadseg.runtime.segmenter import Segmenter
 from roadseg.runtime.sources import Source, Timeouts, open_source
+from roadseg.runtime.sources.query import hide_password
 from roadseg.runtime.sources.reconnecting import open_reconnecting
-from roadseg.runtime.sources.stream import hide_password
 from roadseg.runtime.sources.survival import Survival
 
 LIMITS = Timeouts(open_s=20.0, read_s=2.0)
@@ -231,6 +231,7 @@ def test_a_recording_on_a_web_server_has_an_end(recording: str) -> None:
         ("http://u:secret@127.0.0.1:PORT/other.mjpg", SourceLost, r"http://u:\*\*\*@127"),
         ("rtsp://127.0.0.1:1/cam", SourceLost, "refused"),
         ("rtsp://127.0.0.1:1/cam#carrier-pigeon", UsageError, "neither tcp nor udp"),
+        ("rtsp://u:a#secret@127.0.0.1/cam", UsageError, r"u:\*\*\*@127.*a # in a password is"),
         ("rtsp://host.invalid/cam", SourceLost, "resolve|host"),
         ("rtsp://u:secret@[::1/cam", SourceLost, r"rtsp://u:\*\*\*@\[::1/cam: "),
     ],

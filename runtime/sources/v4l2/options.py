@@ -11,6 +11,7 @@ from roadseg.runtime.options import Size
 FOURCC = {"NV12M": "NM12", "RGB24": "RGB3", "BGR24": "BGR3"}
 SIZE = Size(1280, 720)
 FORMATS = ("NV12", "NV12M", "NV21", "YU12", "YUYV", "UYVY", "BGR24", "RGB24", "GREY", "MJPG")
+LONGEST_S = 1e6  # the kernel counts milliseconds in 31 bits
 MODES = ("mmap", "userptr", "expbuf", "dmabuf")
 
 
@@ -25,8 +26,10 @@ class V4l2Options:
     buffers: frames under way at a time, in the driver and after it.
     mode: mmap (the driver's memory), userptr (ours, page-aligned), expbuf (the driver's, read as
         dma-bufs) or dmabuf (from a dma-buf heap).
-    timeout: seconds without a frame until the camera counts as stalled.
-    open_timeout: seconds that opening may take: a stalled device hangs for longer.
+    timeout: seconds without a frame until the camera counts as stalled; seg-run's --stall-timeout
+        where it is not told.
+    open_timeout: seconds that opening may take: a stalled device hangs for longer; --open-timeout
+        where it is not told.
     exposure: auto, or milliseconds.
     gain: auto, or the driver's units.
     white_balance: auto, or kelvin.
@@ -53,8 +56,8 @@ class V4l2Options:
             raise unknown("mode", self.mode, MODES)
         if not 2 <= self.buffers <= 32:
             raise UsageError(f"buffers is {self.buffers}: it must be 2 to 32")
-        for name in ("fps", "timeout", "open_timeout"):
-            if not 0 < getattr(self, name) < 1000:
+        for name, most in (("fps", 1e3), ("timeout", LONGEST_S), ("open_timeout", LONGEST_S)):
+            if not 0 < getattr(self, name) < most:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be positive")
 
     @property
