@@ -27,8 +27,7 @@ def _export(options: ExportOptions) -> int:
     from roadseg.export.run import export
 
     artifacts = export(options)
-    goal = [each for each in artifacts if each.path.suffix == ".onnx"]
-    goal = [each for each in goal if not each.path.stem.endswith("-mask")]
+    goal = [each for each in artifacts if each.path.suffix == ".onnx" and each.engines]
     print(f"next: seg-run {goal[-1].path} --camera 0")
     return 0
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, compose, helper, numpy_helper
 
 from roadseg.export.external_data import read_whole
 from roadseg.export.to_onnx import INPUT, OUTPUT
@@ -29,6 +30,9 @@ from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ClassInfo, ModelSpec
 
 MEAN, SCALE = 127.0, 128.0  # what is folded into every artefact
+QUANTIZED_OPS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv"}
+OUR_NAMES = re.compile("pixels|logits|mask|head_.*|logits_full|mask_wide")  # also mask_head's
+PREFIX = "/network/"  # before their names, as in a traced network
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,13 @@ class Description:
             raise ValueError(f"color_order is '{self.color_order}', not RGB or BGR")
         if not all(value > 0 for value in self.scale):
             raise ValueError("scale must be more than 0")
+        for name, least in (("width", 0), ("height", 0), ("multiple", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} is {value!r}, not a whole number of {least} or more")
+        for name, kind in (("name", str), ("trained_on", dict)):
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"{name} is {getattr(self, name)!r}, not a {kind.__name__}")
 
     @classmethod
     def read(cls, path: Path) -> Description:
@@ -70,10 +81,7 @@ class Description:
             known = {entry.name for entry in dataclasses.fields(cls)}
             if unknown := sorted(set(raw) - known):
                 raise ValueError(f"unknown '{unknown[0]}', known are {', '.join(sorted(known))}")
-            classes = tuple(
-                ClassInfo(each["name"], tuple(each["color"]), bool(each.get("drivable", False)))
-                for each in raw.pop("classes")
-            )
+            classes = tuple(map(_class_info, raw.pop("classes")))
             mean, scale = (_by_channel(raw.pop(name)) for name in ("mean", "scale"))
             return cls(classes, mean, scale, **raw)
         except OSError as error:
@@ -82,6 +90,13 @@ class Description:
             raise ModelError(f"{path}: {error} is missing") from None
         except (ValueError, TypeError, AttributeError, UnicodeDecodeError) as error:
             raise ModelError(f"{path}: does not describe a network ({error})") from None
+
+
+def _class_info(raw: dict[str, Any]) -> ClassInfo:
+    drivable = raw.get("drivable", False)
+    if not isinstance(drivable, bool):
+        raise ValueError(f"drivable is {drivable!r}, not true or false")
+    return ClassInfo(raw["name"], tuple(raw["color"]), drivable)
 
 
 def _by_channel(value: Any) -> tuple[float, ...]:
@@ -94,6 +109,8 @@ def _by_channel(value: Any) -> tuple[float, ...]:
 def foreign_to_artifact(path: Path, described: Description) -> tuple[onnx.ModelProto, ModelSpec]:
     """Return another tool's ONNX network as an artefact; raises ModelError for what cannot be."""
     model = read_whole(path)
+    if any(node.op_type in QUANTIZED_OPS for node in model.graph.node):
+        raise ModelError(f"{path}: is quantised already: export starts from its float32 form")
     source = _only_input(model, path)
     _rename_output(model, path)
     _add_head(model, source, described)
@@ -147,13 +164,24 @@ def _rename_output(model: onnx.ModelProto, path: Path) -> None:
         )
     if len(names) > 1:
         print(f"{path.name} has outputs {', '.join(names)}: '{names[0]}' is taken")
+    _free_our_names(model)
+    first = model.graph.output[0].name
     for node in model.graph.node:
         for values in (node.input, node.output):
-            values[:] = [OUTPUT if name == names[0] else name for name in values]
+            values[:] = [OUTPUT if name == first else name for name in values]
     del model.graph.output[:]
     sides: list[str | int | None] = [1, "classes", "rows", "columns"]
     model.graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, sides))
     del model.graph.value_info[:]
+
+
+def _free_our_names(model: onnx.ModelProto) -> None:
+    """Give all tensors other names when one, but for the first output, has a name of ours."""
+    graph = model.graph
+    names = {name for node in graph.node for name in node.output}
+    names |= {each.name for each in (*graph.input, *graph.initializer)}
+    if any(map(OUR_NAMES.fullmatch, names - {graph.output[0].name})):
+        compose.add_prefix(model, PREFIX, inplace=True)
 
 
 def _add_head(model: onnx.ModelProto, source: onnx.ValueInfoProto, described: Description) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import onnx
@@ -36,10 +37,15 @@ def frames_uri(options: ExportOptions) -> str:
 
 
 def public_name(uri: str) -> str:
-    """Leave the folders of this machine out of what is stored in an artefact."""
+    """Leave folders, users and passwords out of what is stored in an artefact."""
     kind, colon, rest = uri.partition(":")
     if colon and kind == "synthetic":
         return uri
+    if kind == "gst":
+        return "gst:"  # a pipeline may hold anything
+    if "://" in uri:
+        parts = urlsplit(uri)
+        return f"{kind}:{Path(parts.path).name or parts.hostname or ''}"
     return f"{kind}:{Path(rest).name}" if colon else Path(uri).name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 SMALL = 1024  # values; what is smaller stays float32
@@ -21,13 +22,19 @@ def store_half(model: onnx.ModelProto) -> onnx.ModelProto:
     casts: list[onnx.NodeProto] = []
     for tensor in made.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= SMALL:
-            name, value = tensor.name, numpy_helper.to_array(tensor).astype(np.float16)
+            name, value = tensor.name, as_half(tensor)
             tensor.CopyFrom(numpy_helper.from_array(value, name + SUFFIX))
             casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *made.graph.node]
     del made.graph.node[:]
     made.graph.node.extend(nodes)
     return made
+
+
+def as_half(tensor: TensorProto) -> NDArray[np.float16]:
+    """Return a constant as float16; what is too large is infinite, and the logits then show it."""
+    with np.errstate(over="ignore"):
+        return numpy_helper.to_array(tensor).astype(np.float16)
 
 
 def restore(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -14,10 +14,22 @@ from roadseg.calibration.frames import LabelledFrame
 from roadseg.export.check_qdq import check_qdq
 from roadseg.export.scores import Score, score
 from roadseg.export.to_onnx import with_spec
+from roadseg.runtime.errors import ModelError
 from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ModelSpec
 
 ENGINE = "onnxruntime"
+
+
+def check_convolutions(model: onnx.ModelProto) -> None:
+    """Raise ModelError unless all convolutions have constant weights (M, C / group, kH, kW)."""
+    sides = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Conv" and sides.get(node.input[1]) != 4:
+            raise ModelError(
+                f"the convolution of '{node.output[0]}' cannot be INT8: its weights are not "
+                "constants of four sides; export without --int8"
+            )
 
 
 @dataclass(frozen=True)

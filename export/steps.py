@@ -12,7 +12,7 @@ from roadseg.export.frames import calibrate, say
 from roadseg.export.gate import Gate, Limits
 from roadseg.export.half_weights import restore, store_half
 from roadseg.export.mask_head import add_mask_head, mask_agreement
-from roadseg.export.quantizer import Quantizer
+from roadseg.export.quantizer import Quantizer, check_convolutions
 from roadseg.export.report import Artifact
 from roadseg.export.sensitivity import layers_table, measure_layers
 from roadseg.export.simplify import simplify
@@ -63,6 +63,7 @@ def make_fp16(work: Work) -> None:
 def make_int8(work: Work) -> None:
     """Calibrate, and quantise within the gate."""
     model = restore(onnx.load(work.whole.path))
+    check_convolutions(model)
     quantizer = _quantizer(work, model)
     gate = Gate(Limits(work.options.max_drop, work.options.max_disagreement), quantizer, print, say)
     if work.options.sensitivity:

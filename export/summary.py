@@ -45,7 +45,7 @@ def _story(work: Work) -> Story:
     """Return what the page tells, but for the table."""
     words = f"{work.size}, from {public_name(frames_uri(work.options))}"
     story = Story(f"roadseg export: {work.spec.name}", words, losses=work.losses)
-    steps = [(SOURCE, work.folder / f"{SOURCE}.onnx")]
+    steps = [("source", work.folder / f"{SOURCE}.onnx")]
     steps += [(each.name, each.path) for each in work.artifacts if each.path.suffix == ".onnx"]
     story.graphs = [(name, onnx.load(path)) for name, path in steps]
     story.samples = _samples(work)

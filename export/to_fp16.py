@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from roadseg.export.half_weights import as_half
 from roadseg.runtime.errors import CheckFailed
 
 LARGEST = float(np.finfo(np.float16).max)
@@ -42,8 +43,7 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     }
     for tensor in graph.initializer:
         if tensor.data_type == TensorProto.FLOAT and tensor.name not in kept:
-            half = numpy_helper.to_array(tensor).astype(np.float16)
-            tensor.CopyFrom(numpy_helper.from_array(half, tensor.name))
+            tensor.CopyFrom(numpy_helper.from_array(as_half(tensor), tensor.name))
     for node in graph.node:
         for attribute in node.attribute:
             if node.op_type == "Cast" and attribute.name == "to":

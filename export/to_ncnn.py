@@ -24,7 +24,12 @@ from numpy.typing import NDArray
 
 from roadseg.export.half_weights import restore
 from roadseg.export.ncnn_model import Layer, Parameter, plain, tagged, write_ncnn
-from roadseg.export.torch_network import attributes
+from roadseg.export.torch_network import (
+    attributes,
+    is_plain_pool,
+    is_plain_resize,
+    resize_words,
+)
 from roadseg.runtime.artifact import read_artifact, spec_beside
 from roadseg.runtime.engines.qdq import QdqGraph
 from roadseg.runtime.errors import MissingExtra, ModelError
@@ -32,7 +37,7 @@ from roadseg.runtime.errors import MissingExtra, ModelError
 RELU, CLIP = 1, 3  # numbers of activations inside a convolution
 ARITHMETIC = {"Add": 0, "Sub": 1, "Mul": 2, "Div": 3}
 SIMPLE = {"Relu": "ReLU", "Sigmoid": "Sigmoid", "HardSwish": "HardSwish"}
-RESIZES = {("nearest", "asymmetric"): 1, ("linear", "half_pixel"): 2}
+RESIZES = {"nearest": 1, "linear": 2}
 
 
 class NcnnTarget:
@@ -174,12 +179,11 @@ class _Translation:
 
     def _resize(self, node: onnx.NodeProto) -> None:
         found = attributes(node)
-        how = found.get("mode"), found.get("coordinate_transformation_mode", "half_pixel")
         scaled = len(node.input) == 3 and self.graph.has_constant(node.input[2])
-        if how not in RESIZES or not scaled:
-            raise ModelError(f"ncnn: Resize of mode {how[0]}, {how[1]} ('{node.name}')")
-        height, width = (float(each) for each in self.graph.constant(node.input[2])[2:])
-        parameters: dict[int, Parameter] = {0: RESIZES[how], 1: height, 2: width}
+        factors = [float(f) for f in self.graph.constant(node.input[2])[2:]] if scaled else []
+        if not is_plain_resize(found, factors):
+            raise ModelError(f"ncnn: Resize of {resize_words(found)} ('{node.name}')")
+        parameters: dict[int, Parameter] = {0: RESIZES[found["mode"]], 1: factors[0], 2: factors[1]}
         self._add("Interp", [node.input[0]], node.output[0], parameters)
 
     def _mean(self, node: onnx.NodeProto) -> None:
@@ -190,8 +194,10 @@ class _Translation:
 
     def _max_pool(self, node: onnx.NodeProto) -> None:
         found = attributes(node)
-        if found.get("ceil_mode") or any(side != 1 for side in found.get("dilations", ())):
-            raise ModelError(f"ncnn: MaxPool with dilations or rounding up ('{node.name}')")
+        if not is_plain_pool(found):
+            raise ModelError(
+                f"ncnn: MaxPool with dilations, auto_pad or rounding up ('{node.name}')"
+            )
         parameters: dict[int, Parameter] = {0: 0, 5: 1}
         numbers = {11: "kernel_shape", 12: "strides", 13: "pads"}
         parameters |= _windows(found, numbers, (1, 2, 3), (14, 15))

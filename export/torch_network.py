@@ -113,12 +113,37 @@ def _torch_pads(pads: Sequence[int]) -> list[int]:
     return [left, right, top, bottom]
 
 
+def is_plain_pool(found: Attributes) -> bool:
+    """Whether a MaxPool is torch's and ncnn's: padded as it says, every value, rounded down."""
+    strided = found.get("ceil_mode") or any(side != 1 for side in found.get("dilations", ()))
+    return not strided and found.get("auto_pad", "NOTSET") == "NOTSET"
+
+
+def is_plain_resize(found: Attributes, factors: Sequence[float]) -> bool:
+    """Whether a Resize by factors (height, width) is torch's and ncnn's.
+
+    Their nearest rounds down. ONNX's default rounds to the nearer one: the same up to twice.
+    """
+    how = found.get("mode"), found.get("coordinate_transformation_mode", "half_pixel")
+    if len(factors) != 2 or found.get("antialias"):
+        return False
+    rounding = found.get("nearest_mode", "round_prefer_floor")
+    same = rounding == "floor" or (rounding == "round_prefer_floor" and set(factors) <= {1.0, 2.0})
+    return how == ("linear", "half_pixel") or (how == ("nearest", "asymmetric") and same)
+
+
+def resize_words(found: Attributes) -> str:
+    """Return what a Resize is told apart by, for messages."""
+    how = found.get("mode"), found.get("coordinate_transformation_mode", "half_pixel")
+    return f"mode {how[0]}, {how[1]}, {found.get('nearest_mode', 'round_prefer_floor')}"
+
+
 def _max_pool(inputs: Sequence[Any], found: Attributes) -> torch.Tensor:
     from torch.nn import functional
 
     pads, x = found.get("pads", [0] * 4), inputs[0]
-    if found.get("ceil_mode") or any(side != 1 for side in found.get("dilations", ())):
-        raise ModelError("a MaxPool with dilations or rounding up cannot be converted")
+    if not is_plain_pool(found):
+        raise ModelError("a MaxPool with dilations, auto_pad or rounding up cannot be converted")
     if any(pads):
         x = functional.pad(x, _torch_pads(pads), value=float("-inf"))
     return functional.max_pool2d(x, found["kernel_shape"], found.get("strides", 1))
@@ -128,10 +153,8 @@ def _resize(inputs: Sequence[Any], found: Attributes) -> torch.Tensor:
     from torch.nn import functional
 
     x, scales = inputs[0], inputs[2] if len(inputs) > 2 else None
-    how = found.get("mode"), found.get("coordinate_transformation_mode", "half_pixel")
     factors = [] if scales is None else [float(each) for each in scales[2:]]
-    if len(factors) == 2 and how == ("nearest", "asymmetric"):
-        return functional.interpolate(x, scale_factor=factors, mode="nearest")
-    if len(factors) == 2 and how == ("linear", "half_pixel"):
-        return functional.interpolate(x, scale_factor=factors, mode="bilinear")
-    raise ModelError(f"a Resize of mode {how[0]}, {how[1]} cannot be converted")
+    if is_plain_resize(found, factors):
+        mode = "nearest" if found["mode"] == "nearest" else "bilinear"
+        return functional.interpolate(x, scale_factor=factors, mode=mode)
+    raise ModelError(f"a Resize of {resize_words(found)} cannot be converted")

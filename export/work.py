@@ -23,7 +23,7 @@ from roadseg.runtime.errors import CheckFailed
 from roadseg.runtime.options import Size
 from roadseg.runtime.spec import ModelSpec
 
-SOURCE = "source"  # the graph that the float artefact is held to; it is not delivered
+SOURCE = ".source"  # the graph that the float artefact is held to; it is not delivered
 
 
 @dataclass
@@ -89,7 +89,6 @@ class Work:
     def deliver(self) -> list[Artifact]:
         """Give the files their names in the folder that was asked for."""
         out = self.options.out
-        (self.folder / f"{SOURCE}.onnx").unlink()
         for path in sorted(self.folder.iterdir()):
             if not path.name.startswith("."):
                 _replace(path, out / path.name)
@@ -98,14 +97,14 @@ class Work:
 
 def _replace(path: Path, target: Path) -> None:
     """Rename a file or a folder (.mlpackage is one) onto what was there before."""
-    if target.is_dir():
+    if path.is_dir() and target.is_dir():
         shutil.rmtree(target)
     os.replace(path, target)
 
 
 def require_snr(what: str, found: Score, least_db: float) -> None:
     """Raise CheckFailed when an artefact's logits are too far from those it was made from."""
-    if found.snr_db < least_db:
+    if not found.snr_db >= least_db:  # also where logits are no numbers
         raise CheckFailed(
             f"{what}: {found.snr_db:.0f} dB signal to noise at the logits, "
             f"{least_db:.0f} are needed"

@@ -16,6 +16,7 @@ import onnx
 import pytest
 
 from roadseg.export.cli import main
+from roadseg.export.frames import public_name
 from roadseg.runtime.artifact import read_artifact
 from roadseg.runtime.engines import open_engine
 from roadseg.runtime.spec import IGNORE, METADATA_KEY
@@ -145,6 +146,8 @@ def bad(exported: Path, checkpoint: Path, tmp_path: Path) -> dict[str, Path]:
             2,
             "unknown method 'kl': known are entropy, minmax, mse",
         ),
+        (["{float}", "--name", "../x"], 2, "the name '../x' cannot begin a file's name"),
+        (["{float}", "--name", ".x"], 2, "the name '.x' cannot begin a file's name"),
         (["{float}", "--head", "boxes"], 2, "unknown head 'boxes'"),
         (["{float}", "--int8", "--calib-frames", "0"], 2, "calib_frames is 0"),
         (["{float}", "--int8", "--max-drop", "-1"], 2, "max_drop is -1.0"),
@@ -167,6 +170,48 @@ def test_bad_input(
     assert message in err
     assert len(err.splitlines()) == 1
     assert files(out) == []
+
+
+def test_a_folder_that_cannot_be_is_told_before_any_work(
+    bad: dict[str, Path], capsys: Told
+) -> None:
+    assert main([str(bad["float"]), "--out", str(bad["cut"])]) == 2
+    assert capsys.readouterr().err.strip().endswith("cut.onnx is no folder")
+
+
+@pytest.mark.parametrize("name", ["source", "road-mask"])
+def test_names_that_steps_have_too(exported: Path, tmp_path: Path, capsys: Told, name: str) -> None:
+    words = [str(exported / "mobileunet.onnx"), "--name", name, "--out", str(tmp_path)]
+    assert main([*words, "--data", "synthetic:?size=96x64", "--score-frames", "1"]) == 0
+    assert files(tmp_path) == ["export.html", f"{name}.onnx"]
+    assert f"next: seg-run {tmp_path / name}.onnx --camera 0" in capsys.readouterr().out
+
+
+def test_a_folder_of_the_users_is_not_replaced(
+    exported: Path, tmp_path: Path, capsys: Told
+) -> None:
+    (tmp_path / "mobileunet.onnx").mkdir()
+    (tmp_path / "mobileunet.onnx" / "mine").touch()
+    words = [str(exported / "mobileunet.onnx"), "--data", "synthetic:?size=96x64"]
+    assert main([*words, "--score-frames", "1", "--out", str(tmp_path)]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert files(tmp_path / "mobileunet.onnx") == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("camvid:/home/me/CamVid", "camvid:CamVid"),
+        ("/home/me/road.mp4", "road.mp4"),
+        ("synthetic:?size=96x64", "synthetic:?size=96x64"),
+        ("v4l2:///dev/video2", "v4l2:video2"),
+        ("rtsp://me:secret@10.0.0.1", "rtsp:10.0.0.1"),
+        ("rtsp://10.0.0.1/live?user=me&password=secret", "rtsp:live"),
+        ("gst:rtspsrc location=rtsp://me:secret@10.0.0.1 ! decodebin", "gst:"),
+    ],
+)
+def test_what_is_stored_of_where_frames_came_from(uri: str, name: str) -> None:
+    assert public_name(uri) == name
 
 
 def test_a_gate_that_is_missed_leaves_the_old_artefacts(

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from roadseg.export.cli import main
 from roadseg.export.scores import snr_db
+from roadseg.export.torch_network import torch_network
 from roadseg.runtime.artifact import read_artifact
 from roadseg.runtime.cli import main as seg_run
 from roadseg.runtime.engines import open_engine
@@ -177,6 +178,17 @@ def old(model: onnx.ModelProto) -> None:
     model.opset_import[0].version = 11
 
 
+def quantised(model: onnx.ModelProto) -> None:
+    scale, zero = (np.float32(0.02), "step"), (np.int8(0), "zero")
+    model.graph.initializer.extend(numpy_helper.from_array(*pair) for pair in (scale, zero))
+    model.graph.node.insert(0, helper.make_node("QuantizeLinear", ["image", *STEP], ["q"]))
+    model.graph.node.insert(1, helper.make_node("DequantizeLinear", ["q", *STEP], ["dq"]))
+    model.graph.node[2].input[0] = "dq"
+
+
+STEP = ["step", "zero"]
+
+
 def nothing(model: onnx.ModelProto) -> None:
     pass
 
@@ -194,6 +206,15 @@ def nothing(model: onnx.ModelProto) -> None:
         (nothing, {"classes": CLASSES[:2]}, "and --spec has 2 classes"),
         (nothing, {"width": None, "height": None}, "put the usual width and height into --spec"),
         (nothing, {"width": 97}, "does not run at 97x64"),
+        (quantised, {}, "is quantised already: export starts from its float32 form"),
+        (nothing, {"multiple": 0}, "multiple is 0, not a whole number of 1 or more"),
+        (nothing, {"multiple": "32"}, "multiple is '32', not a whole number"),
+        (nothing, {"multiple": -32}, "multiple is -32, not a whole number"),
+        (nothing, {"width": "96"}, "width is '96', not a whole number of 0 or more"),
+        (nothing, {"name": 5}, "name is 5, not a str"),
+        (nothing, {"name": "a/b"}, "the name 'a/b' cannot begin a file's name"),
+        (nothing, {"trained_on": "roads"}, "trained_on is 'roads', not a dict"),
+        (nothing, {"classes": [{**CLASSES[0], "drivable": "no"}]}, "drivable is 'no', not true"),
         (nothing, {"mean": None}, "theirs.json: 'mean' is missing"),
         (nothing, {"classes": None}, "theirs.json: 'classes' is missing"),
         (nothing, {"scale": 0}, "scale must be more than 0"),
@@ -220,6 +241,186 @@ def test_what_cannot_be_made_an_artefact(
     assert message in err
     assert len(err.splitlines()) == 1
     assert not out.exists()
+
+
+@pytest.mark.parametrize(("old", "new"), [("image", "pixels"), ("f", "logits"), ("f", "mask")])
+def test_their_tensors_may_have_our_names(
+    described: Write, tmp_path: Path, old: str, new: str
+) -> None:
+    model, path, out = network(), tmp_path / "theirs.onnx", tmp_path / "out"
+    for node in model.graph.node:
+        for values in (node.input, node.output):
+            values[:] = [new if name == old else name for name in values]
+    model.graph.input[0].name = model.graph.input[0].name.replace(old, new)
+    onnx.save(model, path)
+    words = [str(path), "--spec", str(described()), *FRAMES, "--head", "mask"]
+    assert main([*words, "--out", str(out)]) == 0
+    engine = open_engine(out / "theirs.onnx", "onnxruntime")
+    engine.input[:] = np.random.default_rng(1).integers(0, 256, engine.input.shape)
+    assert snr_db(logits(engine.input, network()), engine.infer()) > 80
+
+
+def too_large_for_half(model: onnx.ModelProto) -> None:
+    """Weights that are infinite in float16."""
+    weights = model.graph.initializer[0]
+    weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights) * 1e6, "w1"))
+
+
+@pytest.mark.parametrize("option", ["--fp16", "--half-weights"])
+def test_logits_that_are_no_numbers_are_not_delivered(
+    described: Write, tmp_path: Path, capsys: Told, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roadseg.export.half_weights.SMALL", 1)
+    monkeypatch.setattr("roadseg.export.steps.check_overflow", lambda ranges: None)
+    model, path, out = network(), tmp_path / "theirs.onnx", tmp_path / "out"
+    too_large_for_half(model)
+    onnx.save(model, path)
+    words = [str(path), "--spec", str(described()), *FRAMES, option, "--out", str(out)]
+    assert main(words) == 1
+    err = capsys.readouterr().err
+    assert "nan dB signal to noise" in err
+    assert len(err.splitlines()) == 1
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("description", "words"), [("other.json", []), ("theirs.json", ["--name", "theirs"])]
+)
+def test_what_it_starts_from_is_not_written_over(
+    described: Write, theirs: Path, tmp_path: Path, capsys: Told, description: str, words: list[str]
+) -> None:
+    spec, out = described().rename(tmp_path / description), tmp_path
+    if words:
+        out = tmp_path / "out"
+        out.mkdir()
+        spec = spec.rename(out / description)
+    before = theirs.read_bytes(), spec.read_bytes()
+    words = [*words, "--to", "openvino", *FRAMES, "--out", str(out)]
+    assert main([str(theirs), "--spec", str(spec), *words]) == 2
+    assert "is what the export starts from: give another folder" in capsys.readouterr().err
+    assert (theirs.read_bytes(), spec.read_bytes()) == before
+
+
+def line_of_channels(model: onnx.ModelProto) -> None:
+    """A convolution over channels, (1, 1, 8), as in efficient channel attention."""
+    tensors = {"row": np.array([1, 1, 8]), "column": np.array([1, 8, 1, 1])}
+    tensors["w"] = np.ones((1, 1, 3), np.float32)
+    model.graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in tensors.items())
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["b"], ["g0"]),
+        helper.make_node("Reshape", ["g0", "row"], ["g1"]),
+        helper.make_node("Conv", ["g1", "w"], ["g2"], pads=[1, 1]),
+        helper.make_node("Reshape", ["g2", "column"], ["g3"]),
+        helper.make_node("Mul", ["f", "g3"], ["f2"]),
+    ]
+    last = model.graph.node.pop()
+    last.input[0] = "f2"
+    model.graph.node.extend([*nodes, last])
+
+
+@pytest.mark.parametrize(
+    ("change", "option", "message"),
+    [
+        (line_of_channels, "--int8", "cannot be INT8: its weights are not constants of four sides"),
+        (nothing, "--bias-correction", "--bias-correction and --equalize need opset 18, it has 17"),
+        (nothing, "--equalize", "--bias-correction and --equalize need opset 18, it has 17"),
+    ],
+)
+def test_what_cannot_be_int8(
+    described: Write,
+    tmp_path: Path,
+    capsys: Told,
+    change: Callable[[onnx.ModelProto], None],
+    option: str,
+    message: str,
+) -> None:
+    model, path, out = network(), tmp_path / "theirs.onnx", tmp_path / "out"
+    change(model)
+    onnx.save(model, path)
+    words = [str(path), "--spec", str(described()), *FRAMES, "--int8", option, "--out", str(out)]
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert not out.exists() or list(out.iterdir()) == []
+
+
+def resize(model: onnx.ModelProto, by: int, **how: object) -> None:
+    """Let the network end in a Resize of its logits."""
+    model.graph.initializer.append(numpy_helper.from_array(np.float32([1, 1, by, by]), "by"))
+    model.graph.node[-1].output[0] = "small"
+    node = helper.make_node("Resize", ["small", "", "by"], ["out"], **how)
+    model.graph.node.append(node)
+
+
+NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
+
+
+@pytest.mark.parametrize(
+    ("by", "how", "taken"),
+    [
+        (2, NEAREST, True),
+        (4, NEAREST, False),
+        (4, {**NEAREST, "nearest_mode": "floor"}, True),
+        (2, {**NEAREST, "nearest_mode": "ceil"}, False),
+        (4, {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}, True),
+    ],
+)
+def test_a_resize_is_torchs_or_refused(by: int, how: dict[str, str], taken: bool) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    model = network()
+    resize(model, by, **how)
+    image = np.random.default_rng(0).normal(size=(1, 3, 16, 24)).astype(np.float32)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    expected = session.run(None, {"image": image})[0]
+    other = torch_network(model, "torchscript")
+    if taken:
+        assert snr_db(expected, other(torch.from_numpy(image)).numpy()) > 80
+    else:
+        with pytest.raises(ModelError, match="a Resize of mode nearest, asymmetric"):
+            other(torch.from_numpy(image))
+
+
+def nearest_by_four(model: onnx.ModelProto) -> None:
+    model.graph.node[0].attribute.append(helper.make_attribute("strides", [4, 4]))
+    model.graph.node[5].input[0] = "d"
+    model.graph.node[5].input[1] = "c"
+    del model.graph.node[4]
+    resize(model, 4, **NEAREST)
+
+
+def resize_of_two_axes(model: onnx.ModelProto) -> None:
+    model.opset_import[0].version = 18
+    model.graph.initializer[-1].CopyFrom(numpy_helper.from_array(np.float32([2, 2]), "twice"))
+    model.graph.node[4].attribute.append(helper.make_attribute("axes", [2, 3]))
+
+
+def pool_that_pads_itself(model: onnx.ModelProto) -> None:
+    model.graph.node[2].attribute.append(helper.make_attribute("auto_pad", "SAME_UPPER"))
+
+
+@pytest.mark.parametrize("target", ["ncnn", "torchscript", "coreml"])
+@pytest.mark.parametrize("change", [nearest_by_four, resize_of_two_axes, pool_that_pads_itself])
+def test_layers_that_would_differ_are_refused(
+    described: Write,
+    tmp_path: Path,
+    capsys: Told,
+    target: str,
+    change: Callable[[onnx.ModelProto], None],
+) -> None:
+    for package in ("ncnn", "torch", "coremltools"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    model, path, out = network(), tmp_path / "theirs.onnx", tmp_path / "out"
+    change(model)
+    onnx.save(model, path)
+    words = [str(path), "--spec", str(described()), *FRAMES, "--to", target, "--out", str(out)]
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert "Resize of mode" in err or "MaxPool with dilations, auto_pad" in err
+    assert len(err.splitlines()) == 1
+    assert list(out.iterdir()) == []
 
 
 def test_without_a_description_the_message_says_how(theirs: Path, capsys: Told) -> None:
