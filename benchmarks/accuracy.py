@@ -18,7 +18,7 @@ from roadseg.benchmarks.evaluation.task import DRIVABLE, Reduction, reduce_data,
 from roadseg.benchmarks.evaluation.worst_frames import write_worst
 from roadseg.benchmarks.rows import Row
 from roadseg.runtime.classical import is_classical
-from roadseg.runtime.errors import DataError
+from roadseg.runtime.errors import DataError, ModelError
 from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.probabilities import probabilities
 from roadseg.runtime.progress_line import Progress
@@ -65,8 +65,13 @@ class Scorer:
         self.scores = Scores(names, options.detail, options.worst)
 
     def update(self, sample: Sample, image: Pixels, mask: Pixels) -> None:
-        """Segment a frame (RGB) and count it."""
+        """Segment a frame (RGB) and count it; raises ModelError for logits of NaN."""
         segmented = self.segmenter(_frame(image, sample.name))
+        if not np.isfinite(segmented.logits).all():
+            raise ModelError(
+                f"{self.configuration.model} on {self.engine.name}: its logits of {sample.name} "
+                "are no finite numbers: it cannot be scored"
+            )
         probability = None
         if self.options.detail:
             given = probabilities(segmented.logits, *mask.shape)

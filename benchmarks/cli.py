@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from roadseg.benchmarks.ending import finish
+from roadseg.benchmarks.ending import collect, finish
 from roadseg.benchmarks.evaluation.augmentation import parse_scales
 from roadseg.benchmarks.gates import Share
 from roadseg.benchmarks.outputs import Outputs
@@ -112,4 +112,4 @@ def _measure(options: BenchOptions, outputs: Outputs, words: Sequence[str]) -> l
         frame_size=options.frame_size, pixel_format=options.format, tta=options.tta
     )
     outputs.check()
-    return measure(configurations, options, about(words))
+    return collect(measure(configurations, options, about(words)), outputs)

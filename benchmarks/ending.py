@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from roadseg.benchmarks.gates import Gate, Limits, check_limits, compare, other_machines
 from roadseg.benchmarks.outputs import Outputs
@@ -12,6 +12,20 @@ from roadseg.benchmarks.results import results
 from roadseg.benchmarks.rows import Row
 from roadseg.benchmarks.table import one_line, text_table
 from roadseg.runtime.errors import UsageError
+
+
+def collect(measured: Iterable[Row], outputs: Outputs) -> list[Row]:
+    """Return rows as they are measured; write those that are there when a later one fails."""
+    rows: list[Row] = []
+    try:
+        for row in measured:
+            rows.append(row)
+    except BaseException as error:  # Ctrl-C too
+        if rows:
+            outputs.write(rows, [Gate("measured", "seg-bench", False, str(error) or "stopped")])
+            _print_results(rows, outputs)
+        raise
+    return rows
 
 
 def finish(
@@ -28,8 +42,7 @@ def finish(
         outputs.write(rows, [Gate("gates", "seg-bench", False, str(error))])
         raise
     outputs.write(rows, gates)
-    found = results(rows)
-    print(one_line(found[0]) if len(found) == 1 else text_table(found))
+    _print_results(rows, outputs)
     _print_next(outputs, command)
     return _print_gates(gates)
 
@@ -43,9 +56,14 @@ def _check(rows: Sequence[Row], earlier: Sequence[Row], limits: Limits) -> list[
     return gates
 
 
-def _print_next(outputs: Outputs, command: str) -> None:
+def _print_results(rows: Sequence[Row], outputs: Outputs) -> None:
+    found = results(rows)
+    print(one_line(found[0]) if len(found) == 1 else text_table(found))
     if outputs.paths:
         print(f"reports: {', '.join(map(str, outputs.paths))}")
+
+
+def _print_next(outputs: Outputs, command: str) -> None:
     if outputs.jsonl and not command.startswith("seg-bench report "):
         print(f"next: after a change, {command} --compare {shlex.quote(str(outputs.jsonl))}")
     elif not outputs.paths:

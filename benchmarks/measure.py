@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 def measure(
     configurations: Sequence[Configuration], options: BenchOptions, about: dict[str, Any]
-) -> list[Row]:
-    """Measure all that the options ask for; `about` has machine, versions and options of rows."""
+) -> Iterator[Row]:
+    """Measure all that the options ask for; `about` has machine, versions and options of rows.
+
+    Rows come as soon as they are measured: what fails later does not take them away.
+    """
     progress = Progress()
     # Before anything is measured: data that does not fit should not cost a measurement.
     dataset = _open_data(options) if options.data else None
@@ -30,12 +33,11 @@ def measure(
         with open_workers(configurations) as workers:
             if dataset:
                 _check_classes(workers, dataset, _label_map(configurations, options))
-            rows = measure_latency(workers, options.n, options.warmup, progress, **about)
+            yield from measure_latency(workers, options.n, options.warmup, progress, **about)
             if options.soak:
-                rows += measure_soak(workers, options.soak, progress, **about)
+                yield from measure_soak(workers, options.soak, progress, **about)
         if dataset:
-            rows += _score(configurations, dataset, options, progress, about)
-        return rows
+            yield from _score(configurations, dataset, options, progress, about)
     finally:
         progress.clear()
 

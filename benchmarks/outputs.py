@@ -81,6 +81,7 @@ def summary(rows: Sequence[Row], gates: Sequence[Gate]) -> dict[str, Any]:
         "gates": [gate.__dict__ for gate in gates],
         "results": [
             {
+                "label": one.label,
                 **{name: getattr(one.main, name) for name in _SHOWN},
                 "p50_ms": one.p50,
                 "p99_ms": one.main.latency_ms.get("p99"),

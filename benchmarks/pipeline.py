@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,16 +52,21 @@ def measure_pipelines(
     seconds: float,
     progress: Progress,
     about: dict[str, Any],
-) -> list[Row]:
-    """Run every camera through every configuration, each in a process of its own."""
-    rows = []
+) -> Iterator[Row]:
+    """Run every camera through every configuration, each in a process of its own.
+
+    Two that turn out the same ("auto" and the engine it chose) are measured once.
+    """
+    seen = set()
     for configuration in configurations:
         for camera in cameras:
             with open_workers([configuration]) as (worker,):
+                if (worker.key, camera) in seen:
+                    continue
+                seen.add((worker.key, camera))
                 progress(f"{configuration.model}: {camera.name} for {seconds:g} s")
                 answer = _ask(worker, camera, seconds)
-                rows.append(pipeline_row(worker, camera, answer, about))
-    return list({(row.key, row.options["source"]): row for row in rows}.values())
+                yield pipeline_row(worker, camera, answer, about)
 
 
 def measure_pipeline_soak(
@@ -70,16 +75,14 @@ def measure_pipeline_soak(
     minutes: float,
     progress: Progress,
     about: dict[str, Any],
-) -> list[Row]:
-    """Run a camera that never waits for many minutes; return a row of memory over frames each."""
-    rows = []
+) -> Iterator[Row]:
+    """Run a camera that never waits for many minutes; give a row of memory over frames each."""
     for configuration in configurations:
         with open_workers([configuration]) as (worker,):
             progress(f"{configuration.model}: soak of {minutes:g} minutes")
             answer = _ask(worker, camera, minutes * 60)
             answer["allocated_kb"] = worker.ask(allocated=camera.uri)["allocated_kb"]
-            rows.append(soak_row(worker, camera, answer, about))
-    return rows
+            yield soak_row(worker, camera, answer, about)
 
 
 def _ask(worker: WorkerHandle, camera: Camera, seconds: float) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from roadseg.benchmarks.ending import finish
+from roadseg.benchmarks.ending import collect, finish
 from roadseg.benchmarks.gates import Share
 from roadseg.benchmarks.outputs import Outputs
 from roadseg.benchmarks.rows import Row
@@ -94,11 +94,13 @@ def _measure(options: PipelineOptions, outputs: Outputs, words: Sequence[str]) -
         cameras = [soaked]
     outputs.check()
     progress, told = Progress(), about(["pipeline", *words])
-    try:
-        rows = measure_pipelines(configurations, cameras, options.seconds, progress, told)
-        if options.soak_minutes:
-            minutes = options.soak_minutes
-            rows += measure_pipeline_soak(configurations, soaked, minutes, progress, told)
-        return rows
-    finally:
-        progress.clear()
+
+    def measured() -> Iterator[Row]:
+        try:
+            yield from measure_pipelines(configurations, cameras, options.seconds, progress, told)
+            if minutes := options.soak_minutes:
+                yield from measure_pipeline_soak(configurations, soaked, minutes, progress, told)
+        finally:
+            progress.clear()
+
+    return collect(measured(), outputs)

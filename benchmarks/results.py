@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from roadseg.benchmarks.rows import Row, of_kind
 
@@ -50,19 +52,30 @@ def identity(row: Row) -> tuple[Hashable, ...]:
 
 
 def results(rows: Sequence[Row]) -> list[Result]:
-    """Group rows into results, in the rows' order; of repeated measurements the last counts."""
-    accuracy = {_network(row): row for row in of_kind(rows, "accuracy")}
+    """Group rows into results, in the rows' order; of repeated measurements the last counts.
+
+    A network that was scored on more than one thing (two splits) has a result for each.
+    """
+    scored = {(_network(row), scored_on(row)): row for row in of_kind(rows, "accuracy")}
+    of_network = Counter(network for network, _ in scored)
+    accuracy = {key: row for (key, _), row in scored.items() if of_network[key] == 1}
     soak = {(row.key, _cpu(row)): row for row in of_kind(rows, "soak")}
     timed = {(identity(row), _cpu(row)): row for row in of_kind(rows, "latency", "pipeline")}
     main = list(timed.values())
     timed_networks = {_network(row) for row in main}
-    main += [row for network, row in accuracy.items() if network not in timed_networks]
+    main += [
+        row for (key, _), row in scored.items() if not (accuracy.get(key) and key in timed_networks)
+    ]
     seen = {(row.key, _cpu(row)) for row in main}
     main += [row for key, row in soak.items() if key not in seen]
     return [
-        Result(label, order, row, accuracy.get(_network(row)), soak.get((row.key, _cpu(row))))
+        Result(label, order, row, _accuracy_of(row, accuracy), soak.get((row.key, _cpu(row))))
         for order, (label, row) in enumerate(zip(labels(main), main, strict=True))
     ]
+
+
+def _accuracy_of(row: Row, accuracy: dict[tuple[Hashable, ...], Row]) -> Row | None:
+    return row if row.kind == "accuracy" else accuracy.get(_network(row))
 
 
 def _network(row: Row) -> tuple[Hashable, ...]:
@@ -70,10 +83,25 @@ def _network(row: Row) -> tuple[Hashable, ...]:
     return (*row.key, str(row.options.get("tta", "")))
 
 
+def scored_on(row: Row) -> tuple[str, ...]:
+    """Return what an accuracy row was scored on: data, split, label maps and frames, in words.
+
+    Of the data its last folder: the same data is elsewhere on another machine.
+    """
+    data, split = (str(row.options.get(name) or "") for name in ("data", "split"))
+    maps = ",".join(map(str, row.options.get("label_map") or ()))
+    return (
+        f"data {PurePath(data).name}" if data else "",
+        f"split {split}" if split else "",
+        f"label map {maps}" if maps else "",
+        f"{row.n} frames",
+    )
+
+
 def labels(rows: Sequence[Row]) -> list[str]:
     """Name each row by its model and by what is not the same for all rows."""
     parts = [_parts(row) for row in rows]
-    differ = [len(set(column)) > 1 for column in zip(*parts, strict=True)]
+    differ = [len(set(column) - {None}) > 1 for column in zip(*parts, strict=True)]
     return [
         " · ".join(
             word
@@ -84,8 +112,8 @@ def labels(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _parts(row: Row) -> tuple[str, ...]:
-    """Return what may tell a row from others, the model first."""
+def _parts(row: Row) -> tuple[str | None, ...]:
+    """Return what may tell a row from others, the model first; None is no difference."""
     size = f"{row.width}x{row.height}"
     threads, frame = row.options.get("threads", 0), row.options.get("frame_size", "")
     return (
@@ -100,6 +128,7 @@ def _parts(row: Row) -> tuple[str, ...]:
         f"{rate:g} FPS" if (rate := row.options.get("rate")) else "",
         "pipeline" if row.kind == "pipeline" else "",
         _cpu(row) if row.kind != "accuracy" else "",
+        *(scored_on(row) if row.kind == "accuracy" else (None,) * 4),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,12 @@ WARMUP = 20
 
 def measure_soak(
     workers: Sequence[WorkerHandle], frames: int, progress: Progress, **about: Any
-) -> list[Row]:
-    """Run `frames` frames on each worker in turn; return a row for each."""
-    rows = []
+) -> Iterator[Row]:
+    """Run `frames` frames on each worker in turn; give a row after each."""
     for number, worker in enumerate(workers, 1):
         progress(f"soak {number}/{len(workers)}: {frames} frames")
         worker.ask(run=WARMUP)
-        rows.append(soak_row(worker, worker.ask(soak=frames), frames, about))
-    return rows
+        yield soak_row(worker, worker.ask(soak=frames), frames, about)
 
 
 def soak_row(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from roadseg.benchmarks.results import Result
+from roadseg.benchmarks.results import Result, scored_on
 from roadseg.benchmarks.rows import STAGES
 
 Cell = Callable[[Result], str]
@@ -71,6 +71,7 @@ COLUMNS: tuple[tuple[str, str, Cell], ...] = (
     ("power", "W", _sensor("watts", ".1f")),
     ("heat", "°C", _sensor("max_c", ".0f")),
     ("throttled", "", lambda one: "yes" if one.main.sensors.get("throttled") else ""),
+    ("scored on", "", lambda one: _scored_on(one)),
     ("mIoU", "%", lambda one: _format(one.miou, ".2f")),
     ("pixels", "%", lambda one: _format(_pixel_accuracy(one), ".2f", 100)),
     ("growth", "MB/1000", lambda one: _growth(one)),
@@ -82,6 +83,11 @@ MINUS = "\N{MINUS SIGN}"
 
 def _pixel_accuracy(one: Result) -> float | None:
     return one.accuracy.pixel_accuracy if one.accuracy else None
+
+
+def _scored_on(one: Result) -> str:
+    """Return what tells scores without a speed from each other, as those of two splits."""
+    return ", ".join(filter(None, scored_on(one.main))) if one.main is one.accuracy else ""
 
 
 def _growth(one: Result) -> str:

@@ -54,6 +54,12 @@ class UntrainedOptions:
     threads: int = 1
     size: Size = SIZE
 
+    def __post_init__(self) -> None:
+        """Check what nothing could be timed with."""
+        for name, least in (("n", 1), ("threads", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"--{name} is {getattr(self, name)}: use {least} or more")
+
 
 @dataclass
 class Candidate:

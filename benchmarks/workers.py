@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import IO, Any
 
 from roadseg.benchmarks.configuration import Configuration
 from roadseg.benchmarks.rows import Key
@@ -17,10 +19,13 @@ from roadseg.runtime.spec import ClassInfo
 
 
 class WorkerHandle:
-    """A running worker; `about` is what it said of its configuration."""
+    """A running worker; `about` is what it said of its configuration.
 
-    def __init__(self, configuration: Configuration) -> None:
-        self.configuration = configuration
+    until: when its last answer must be there, by the monotonic clock.
+    """
+
+    def __init__(self, configuration: Configuration, until: float | None = None) -> None:
+        self.configuration, self.until = configuration, until
         # A session of its own: Ctrl-C reaches the parent alone, which then ends its workers.
         self.process = subprocess.Popen(
             [sys.executable, "-m", "roadseg.benchmarks.worker"],
@@ -36,11 +41,15 @@ class WorkerHandle:
         self.about = self.ask(open=self.configuration.to_dict())
 
     def ask(self, **command: Any) -> dict[str, Any]:
-        """Send a command and wait for its answer; raises the worker's error as it was."""
+        """Send a command and wait for its answer; raises the worker's error as it was.
+
+        Raises RoadsegError when the worker ended, or gave no answer in time.
+        """
         assert self.process.stdin and self.process.stdout
         try:
             self.process.stdin.write(json.dumps(command) + "\n")
             self.process.stdin.flush()
+            self._wait(self.process.stdout)
             line = self.process.stdout.readline()
         except BrokenPipeError:
             line = ""
@@ -79,6 +88,13 @@ class WorkerHandle:
         if self.process.stdout:
             self.process.stdout.close()
 
+    def _wait(self, answers: IO[str]) -> None:
+        """Wait for an answer to begin: one at a time is asked for, so none is read ahead."""
+        if self.until is not None:
+            left = max(0.0, self.until - time.monotonic())
+            if not select.select([answers], [], [], left)[0]:
+                raise RoadsegError(f"{self._name()}: no end in the time that it was given")
+
     def _error(self, name: str, message: str) -> RoadsegError:
         """Rebuild a worker's error, so that it has the exit code of its class."""
         kind = getattr(errors, name, None)
@@ -99,16 +115,20 @@ class WorkerHandle:
 
 
 @contextmanager
-def open_workers(configurations: Sequence[Configuration]) -> Iterator[list[WorkerHandle]]:
+def open_workers(
+    configurations: Sequence[Configuration], timeout_s: float | None = None
+) -> Iterator[list[WorkerHandle]]:
     """Start a worker for each configuration; end them all at the end, whatever happens.
 
-    Two that turn out the same ("auto" and the engine it chose) are measured once.
+    Two that turn out the same ("auto" and the engine it chose) are measured once. All that they
+    are asked must be answered within `timeout_s`, their opening included.
     """
+    until = None if timeout_s is None else time.monotonic() + timeout_s
     started: list[WorkerHandle] = []
     try:
         opened: dict[Key, WorkerHandle] = {}
         for configuration in configurations:
-            handle = WorkerHandle(configuration)
+            handle = WorkerHandle(configuration, until)
             started.append(handle)
             handle.open()
             if opened.setdefault(handle.key, handle) is not handle:

@@ -153,4 +153,4 @@ class Monitor:
 
 def without_password(uri: str) -> str:
     """Return a URI without the user and password of rtsp://user:password@camera/."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+    return re.sub(r"//[^/]*@", "//", uri)

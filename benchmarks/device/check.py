@@ -148,7 +148,7 @@ class DeviceCheck:
         about = {"machine": self.about["machine"], "versions": self.about["versions"]}
         options = {"command": COMMAND, "started": self.about["started"]}
         try:
-            with open_workers(usable) as workers:
+            with open_workers(usable, self.options.timeout) as workers:
                 rows = measure_latency(
                     workers, self.options.n, 10, self.progress, **about, options=options
                 )
@@ -163,7 +163,7 @@ class DeviceCheck:
 
     def _opens(self, configuration: Configuration) -> bool:
         try:
-            with open_workers([configuration]):
+            with open_workers([configuration], self.options.timeout):
                 return True
         except RoadsegError as error:
             subject = f"{configuration.model} on {configuration.engine}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from roadseg.runtime.web.server import WebServer
 
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-IDLE_S = 10.0  # that a connection may say or take nothing
+IDLE_S = 10.0  # that a connection may take to say a request, or take nothing
 WAIT_S = 2.0  # for the next picture
 HEALTHY_S = 5.0  # the longest time without a mask
 SAFE = {
@@ -37,6 +38,18 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = IDLE_S
     disable_nagle_algorithm = True
+
+    def handle_one_request(self) -> None:
+        """Answer the next request, which has to be there in time."""
+        self.server.expect(self.connection, IDLE_S)
+        super().handle_one_request()
+
+    def parse_request(self) -> bool:
+        """Read the header; the answer may then take its time."""
+        try:
+            return super().parse_request()
+        finally:
+            self.server.expect(self.connection, math.inf)
 
     def do_GET(self) -> None:
         """Answer a request."""

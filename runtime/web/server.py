@@ -18,7 +18,7 @@ from roadseg.runtime.errors import UsageError
 from roadseg.runtime.monitor import Monitor
 from roadseg.runtime.page import CSS
 from roadseg.runtime.web.address import Address
-from roadseg.runtime.web.handler import TYPES, Handler
+from roadseg.runtime.web.handler import IDLE_S, TYPES, Handler
 from roadseg.runtime.web.live_picture import LivePicture
 
 FOLDER = Path(__file__).parent
@@ -40,7 +40,7 @@ class WebServer(ThreadingHTTPServer):
         self.files = {f"/{p.name}": p.read_bytes() for p in FOLDER.iterdir() if p.suffix in TYPES}
         self.files["/page.css"] = CSS.encode()
         self._lock = threading.Lock()
-        self._connections: set[socket.socket] = set()
+        self._connections: dict[socket.socket, float] = {}  # until when a request must be there
         self._seen: dict[str, float] = {}
         self._status = (0.0, b"")
         try:
@@ -67,15 +67,14 @@ class WebServer(ThreadingHTTPServer):
         self.server_close()
         with self._lock:
             for connection in self._connections:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                _end(connection)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Begin a connection in a thread; one too many is closed at once."""
         with self._lock:
             full = len(self._connections) >= CONNECTIONS
             if not full:
-                self._connections.add(request)
+                self._connections[request] = time.monotonic() + IDLE_S
         if full:
             self.shutdown_request(request)
         else:
@@ -87,7 +86,20 @@ class WebServer(ThreadingHTTPServer):
             super().process_request_thread(request, client_address)
         finally:
             with self._lock:
-                self._connections.discard(request)
+                self._connections.pop(request, None)
+
+    def expect(self, connection: socket.socket, within_s: float) -> None:
+        """Give a connection so long to say its next request."""
+        with self._lock:
+            self._connections[connection] = time.monotonic() + within_s
+
+    def service_actions(self) -> None:
+        """End connections that say a request too slowly, byte by byte."""
+        now = time.monotonic()
+        with self._lock:
+            for connection, until in self._connections.items():
+                if until < now:
+                    _end(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of viewers that went away in the middle of a picture."""
@@ -122,6 +134,11 @@ class WebServer(ThreadingHTTPServer):
                 text = json.dumps(self.monitor.status()).encode()
                 self._status = (time.monotonic(), text)
             return text
+
+
+def _end(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _told(address: Address, error: OSError) -> UsageError:

@@ -12,6 +12,7 @@ import pytest
 from roadseg.benchmarks import measure
 from roadseg.benchmarks.cli import main
 from roadseg.benchmarks.rows import Row, read_rows
+from roadseg.runtime.engines.onnxruntime_engine import OnnxRuntimeEngine
 from roadseg.runtime.images import read_image
 
 Capture = pytest.CaptureFixture[str]
@@ -131,6 +132,37 @@ def test_data_that_does_not_fit_costs_no_measurement(
     monkeypatch.setattr(measure, "measure_latency", None)
     assert main([str(model), "--data", str(data), "--split", "all", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_corrupt_image_does_not_lose_the_speed(
+    model: Path, data: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    image = data / "images" / "d3_night_0.png"
+    image.write_bytes(image.read_bytes()[:50])
+    argv = [str(model), "--data", str(data), "--split", "all", *QUICK, "--soak", "2"]
+    assert main([*argv, "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr()
+    assert told.err.count("\n") == 1
+    assert str(image) in told.err
+    assert "ms p50" in told.out
+    assert [row.kind for row in read_rows(tmp_path / "out" / "rows.jsonl")] == ["latency", "soak"]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["passed"] is False
+    assert summary["gates"][0]["detail"] in told.err
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_model_that_gives_no_numbers_is_told(
+    model: Path, data: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    infer = OnnxRuntimeEngine.infer
+    monkeypatch.setattr(
+        OnnxRuntimeEngine, "infer", lambda self: np.full_like(infer(self), value, np.float32)
+    )
+    assert main([str(model), "--data", str(data), "--split", "all", *QUICK]) == 2
+    error = capsys.readouterr().err
+    assert "on onnxruntime: its logits of d0_day_0 are no finite numbers" in error
+    assert error.count("\n") == 1
 
 
 def test_with_a_baseline_all_are_scored_on_the_road(

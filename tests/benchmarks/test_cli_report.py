@@ -7,12 +7,13 @@ import shlex
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from roadseg.benchmarks.cli import main
-from roadseg.benchmarks.ending import finish
+from roadseg.benchmarks.ending import collect, finish
 from roadseg.benchmarks.gates import Limits
 from roadseg.benchmarks.outputs import Outputs
 from roadseg.benchmarks.rows import Row, read_rows, write_rows
@@ -77,6 +78,7 @@ def test_a_regression_is_missed(path: Path, rows: list[Row], capsys: Capture) ->
     [
         (["report"], "name a file of rows"),
         (["report", "none.jsonl"], "none.jsonl: No such file"),
+        (["report", "ROWS", "--compare", ""], "--compare names no file"),
         (["report", "ROWS", "--compare", "none.jsonl"], "none.jsonl: No such file"),
         (["report", "ROWS", "--out", "ROWS"], "cannot write ROWS"),
         (["report", "ROWS", "--html", "FOLDER"], "it is a folder"),
@@ -122,6 +124,23 @@ def test_what_was_measured_is_kept_when_a_gate_cannot_be_held(
     assert json.loads((path.parent / "out" / "summary.json").read_text())["passed"] is False
     suite = ElementTree.parse(path.parent / "out" / "junit.xml").getroot()[0]
     assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
+
+
+@pytest.mark.parametrize("measured", [0, 2])
+def test_what_was_measured_is_kept_when_it_is_stopped(
+    tmp_path: Path, rows: list[Row], measured: int
+) -> None:
+    def measure() -> Iterator[Row]:
+        yield from rows[:measured]
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        collect(measure(), Outputs.named(str(out)))
+    assert out.exists() is bool(measured)
+    if measured:
+        assert read_rows(out / "rows.jsonl") == rows[:measured]
+        assert json.loads((out / "summary.json").read_text())["gates"][0]["detail"] == "stopped"
 
 
 @pytest.mark.parametrize("named", [["--out", "FOLDER"], ["--jsonl", "FOLDER/./rows.jsonl"]])

@@ -130,6 +130,16 @@ def test_whatever_ends_a_step_is_a_line(
     assert (found.state, found.detail) == (FAILED, message)
 
 
+def test_the_latency_ends_in_time(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check.DeviceCheck, "_opens", lambda self, configuration: True)
+    tried = check.DeviceCheck(check.DeviceOptions(n=10**7, timeout=1.0))
+    tried.about = {"machine": {}, "versions": {}, "started": ""}
+    tried._latency("tiny", [check.Pair("tiny", KINDS["onnxruntime"], small)])
+    (found,) = tried.outcomes
+    assert (found.step, found.state) == ("latency", FAILED)
+    assert "tiny on onnxruntime: no end in the time" in found.detail
+
+
 def test_errors_of_roadseg_and_missing_cameras_are_told_apart(tmp_path: Path) -> None:
     found = run_step("selftest", "x", "nowhere.onnx", "onnxruntime", "x", timeout_s=60)
     assert found.state == FAILED

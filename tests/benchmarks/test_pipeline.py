@@ -93,10 +93,26 @@ def test_a_short_soak(model: Path, tmp_path: Path, capsys: Capture) -> None:
     assert isinstance(soak.soak["slope_mb_per_hour"], float)
 
 
-def test_a_soak_that_is_too_short_to_say_anything(model: Path, capsys: Capture) -> None:
+def test_a_soak_that_is_too_short_to_say_anything(
+    model: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "rows.jsonl"
     words = ["pipeline", str(model), *SMALL, "--format", "NV12", "--rate", "50"]
-    assert main([*words, "--soak-minutes", "0.0001"]) == 1
+    assert main([*words, "--soak-minutes", "0.0001", "--jsonl", str(path)]) == 1
     assert "too few frames to see memory grow" in capsys.readouterr().err
+    assert [row.kind for row in read_rows(path)] == ["pipeline"]
+
+
+def test_a_configuration_that_fails_does_not_lose_those_before(
+    model: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    words = ["pipeline", str(model), *SMALL, "--format", "NV12", "--rate", "50"]
+    assert main([*words, "--size", "32x16,31x16", "--jsonl", str(path)]) == 2
+    told = capsys.readouterr()
+    assert told.err.count("\n") == 1
+    assert str(path) in told.out
+    assert [row.width for row in read_rows(path)] == [32]
 
 
 def test_stages_after_the_network_are_timed(model: Path, tmp_path: Path, capsys: Capture) -> None:

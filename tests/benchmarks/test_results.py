@@ -91,6 +91,37 @@ def test_accuracy_with_and_without_augmentation_is_kept_apart(make_row: Make) ->
     assert [one.miou for one in results(rows)] == pytest.approx([60, 70])
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ({"split": "val"}, {"split": "train"}, ("split val", "split train")),
+        ({"data": "a/camvid"}, {"data": "a/idd"}, ("data camvid", "data idd")),
+        ({}, {"label_map": ["drivable"]}, ("", "label map drivable")),
+    ],
+)
+def test_scores_on_other_data_are_kept_apart(
+    make_row: Make, first: dict[str, object], second: dict[str, object], words: tuple[str, ...]
+) -> None:
+    row = make_row()
+    timed, *found = results([row, scored(row, 0.6, **first), scored(row, 0.9, **second)])
+    assert (timed.p50, timed.miou) == (row.latency_ms["p50"], None)
+    assert [one.miou for one in found] == pytest.approx([60, 90])
+    assert [one.label.partition(" · ")[2] for one in found] == list(words)
+    assert f"Best accuracy is 90.0 mIoU (mobileunet float32 · {words[1]})" in " ".join(
+        verdict([timed, *found])
+    )
+    lines = text_table([timed, *found]).splitlines()
+    assert words[0] in lines[2]
+    assert words[1] in lines[3]
+
+
+def test_the_same_data_elsewhere_is_the_same(make_row: Make) -> None:
+    row = make_row()
+    both = [scored(row, 0.6, data="/here/camvid"), scored(row, 0.7, data="/there/camvid/")]
+    (one,) = results([row, *both])
+    assert one.miou == pytest.approx(70)
+
+
 def test_what_makes_two_rows_the_same_measurement(make_row: Make) -> None:
     row = make_row()
     assert identity(scored(row, split="val")) == identity(scored(row, 0.1, split="val"))

@@ -44,6 +44,8 @@ def test_cost_is_that_of_the_convolutions() -> None:
         (["roadnet"], "is no JSON of a network's options"),
         (["[1]"], "is no JSON of a network's options"),
         (['{"architecture": "roadnet"}', "--size", "100x64"], "multiples of 64"),
+        (['{"architecture": "roadnet"}', "--n", "0"], "--n is 0: use 1 or more"),
+        (['{"architecture": "roadnet"}', "--threads", "-1"], "--threads is -1: use 0 or more"),
     ],
 )
 def test_wrong_words_are_told(

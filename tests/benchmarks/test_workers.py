@@ -45,6 +45,15 @@ def test_a_killed_session_leaves_no_worker(model: Path) -> None:
         time.sleep(0.05)
 
 
+def test_a_worker_that_gives_no_answer_in_time(model: Path) -> None:
+    start = time.monotonic()
+    with pytest.raises(RoadsegError, match=r"^colours on onnxruntime: no end in the time"):
+        with open_workers([Configuration("colours", str(model), "onnxruntime")], 5.0) as (worker,):
+            worker.ask(run=10**7)
+    assert time.monotonic() - start < 30
+    assert not is_running(worker.process.pid)
+
+
 def test_whatever_a_worker_fails_of_is_one_line(
     model: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -163,6 +163,22 @@ def test_one_connection_too_many_is_closed(serve: Serve) -> None:
     wait_until(lambda: Answer(run.port, "/healthz").status == 200)
 
 
+@pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\nX: "])
+def test_a_request_said_byte_by_byte_is_ended(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(handler, "IDLE_S", 0.5)
+    run = serve()
+    with socket.create_connection(("127.0.0.1", run.port), timeout=60) as slow:
+        slow.sendall(begun)
+        give_up = time.monotonic() + 6  # of the 10 s after which a silent one is ended
+        with pytest.raises(OSError):
+            while time.monotonic() < give_up:
+                slow.sendall(b"G")
+                time.sleep(0.05)
+    assert Answer(run.port, "/healthz").status in {200, 503}
+
+
 def test_a_token_is_asked_for(serve: Serve) -> None:
     port = serve(TOKEN).port
     for path in ("/", "/frame", "/status.json", "/about.json", "/metrics", "/live.js", "/nothing"):
@@ -306,6 +322,7 @@ def test_a_port_in_use_is_one_line(
 
 def test_passwords_are_not_shown() -> None:
     assert without_password("rtsp://me:pa@camera:554/1?x=1") == "rtsp://camera:554/1?x=1"
+    assert without_password("rtsp://me:p@ss@camera/1") == "rtsp://camera/1"
     assert without_password("camera:0") == "camera:0"
 
 
