@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ def _export(options: ExportOptions) -> int:
         return _inspect(options.inspect)
     if importlib.util.find_spec("onnxsim") is None:
         raise MissingExtra("onnxsim", "export", "seg-export")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: nothing is left behind
     from roadseg.export.run import export
 
     artifacts = export(options)

@@ -96,13 +96,14 @@ def calibrate(options: ExportOptions, model: onnx.ModelProto, size: Size) -> Cal
     uri = frames_uri(options)
     count = options.calib_frames if options.data else min(options.calib_frames, FEW_TO_CALIBRATE)
     frames = calibration_frames(uri, count, options.calib_split, options.seed)
-    print(f"calibrating with {len(frames)} frames of {uri}, {options.method}", flush=True)
+    source = public_name(uri)
+    print(f"calibrating with {len(frames)} frames of {source}, {options.method}", flush=True)
     if is_plain(frames):
         print("warning: each calibration frame is nearly one colour: not of roads")
     told = {
         "method": "qat" if trained else options.method,
         "frames": len(frames),
-        "source": public_name(uri),
+        "source": source,
         "seed": options.seed,
         "bias_correction": options.bias_correction,
         "equalize": options.equalize,

@@ -16,11 +16,12 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Loss:
-    """What was lost, what may be, and in what unit."""
+    """What was lost, what may be, in what unit, and the option that allows more."""
 
     lost: float
     allowed: float
     unit: str
+    option: str
 
     def __str__(self) -> str:
         return f"{self.lost:.2f} {self.unit}"
@@ -45,8 +46,9 @@ class Limits:
     def loss(self, whole: Score, small: Score) -> Loss:
         """Compare a float network's score with its INT8 form's."""
         if whole.miou is not None and small.miou is not None:
-            return Loss(whole.miou - small.miou, self.max_drop, "points of mIoU")
-        return Loss(100 - small.agreement, self.max_disagreement, "percent of pixels")
+            return Loss(whole.miou - small.miou, self.max_drop, "points of mIoU", "--max-drop")
+        lost = 100 - small.agreement
+        return Loss(lost, self.max_disagreement, "percent of pixels", "--max-disagreement")
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Gate:
         raise CheckFailed(
             f"INT8 loses {loss} with {count // 2} of {len(self.losses)} layers in float, "
             f"{loss.allowed:g} are allowed: calibrate with more or other frames (--data, "
-            "--calib-frames, --method), or allow more with --max-drop"
+            f"--calib-frames, --method), or allow more with {loss.option}"
         )
 
     def _fewest(self, name: str, too_few: int, enough: int) -> Path:

@@ -49,8 +49,9 @@ def export_page(story: Story) -> str:
         section("Artefacts", grid_table(headers, story.table[1:], 1) + notes),
         section("Nodes, step by step", _nodes(story.graphs)),
     ]
-    if len(story.graphs) > 2:
-        parts.append(section("What is integer", _placement(story.graphs[-1][1])))
+    last = story.graphs[-1][1]
+    if any(node.op_type == "QuantizeLinear" for node in last.graph.node):
+        parts.append(section("What is integer", _placement(last)))
     if story.losses:
         parts.append(section("What each layer loses alone in INT8", _sensitivity(story.losses)))
     if story.samples:

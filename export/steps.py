@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -23,6 +24,7 @@ from roadseg.export.work import SOURCE, Work, require_snr
 from roadseg.runtime.artifact import read_artifact
 from roadseg.runtime.errors import CheckFailed
 from roadseg.runtime.files import sha256
+from roadseg.runtime.spec import ModelSpec
 
 LEAST_SNR_DB = 60.0  # of two float32 graphs
 LEAST_SNR_DB_HALF = 40.0  # where weights or all values are rounded to float16
@@ -45,6 +47,11 @@ def make_float(work: Work, model: onnx.ModelProto, how: str) -> None:
     work.add(Artifact(name, path, change), found)
 
 
+def _rounded_spec(work: Work, **changes: Any) -> ModelSpec:
+    """Return the spec of what is made of the float artefact, whose metrics it has not."""
+    return work.spec.replace(metrics={}, source_sha256=sha256(work.whole.path), **changes)
+
+
 def make_fp16(work: Work) -> None:
     """Turn the float artefact to float16, after a look at the largest values."""
     model = restore(onnx.load(work.whole.path))
@@ -52,7 +59,7 @@ def make_fp16(work: Work) -> None:
     ranges = calibrate(options, model, work.size).ranges
     check_overflow(ranges)
     name = f"{work.spec.name}-fp16"
-    spec = work.spec.replace(precision="float16", source_sha256=sha256(work.whole.path))
+    spec = _rounded_spec(work, precision="float16")
     path = work.write(name, with_spec(to_fp16(model), spec))
     found = work.score(work.whole.path, path)
     require_snr("float16 differs from float32", found, LEAST_SNR_DB_HALF)
@@ -78,9 +85,7 @@ def make_int8(work: Work) -> None:
 
 def _quantizer(work: Work, model: onnx.ModelProto) -> Quantizer:
     found = calibrate(work.options, model, work.size)
-    spec = work.spec.replace(
-        precision="int8", quantization=found.told, source_sha256=sha256(work.whole.path)
-    )
+    spec = _rounded_spec(work, precision="int8", quantization=found.told)
     return Quantizer(
         model=found.model,
         path=work.whole.path,

@@ -42,6 +42,9 @@ class Target(Protocol):
     def precisions(self) -> tuple[str, ...]:
         """See above."""
 
+    def require(self) -> None:
+        """Raise MissingExtra when a package that it needs is not installed."""
+
     def convert(self, artifact: Path, out: Path) -> str:
         """Write `out` and what belongs to it; return what was changed, for the table.
 
@@ -59,8 +62,13 @@ TARGETS: dict[str, Target] = {
 
 
 def configured(name: str, options: ExportOptions, spec: ModelSpec) -> Target:
-    """Return a target with what it was told on the command line."""
-    return TensorRtTarget.of(options, spec) if name == TensorRtTarget.name else TARGETS[name]
+    """Return a target with what it was told on the command line, before any work is done.
+
+    Raises UsageError or ModelError for bad options, and what `require` does.
+    """
+    chosen = TensorRtTarget.of(options, spec) if name == TensorRtTarget.name else TARGETS[name]
+    chosen.require()
+    return chosen
 
 
 def verify(

@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roadseg.export.torch_network import torch_network
+from roadseg.export.torch_network import require_torch, torch_network
 from roadseg.runtime.artifact import read_artifact, spec_beside
 from roadseg.runtime.errors import CheckFailed, MissingExtra, ModelError
 from roadseg.runtime.spec import METADATA_KEY, ModelSpec
@@ -35,10 +35,15 @@ class CoreMLTarget:
     name, suffix, engine = "coreml", ".mlpackage", ""
     precisions: tuple[str, ...] = ("float32",)
 
-    def convert(self, artifact: Path, out: Path) -> str:
-        """See Target. The ModelSpec is also inside, in the user-defined metadata."""
+    def require(self) -> None:
+        """See Target."""
         if importlib.util.find_spec("coremltools") is None:
             raise MissingExtra("coremltools", "coreml", "seg-export --to coreml")
+        require_torch(self.name)
+
+    def convert(self, artifact: Path, out: Path) -> str:
+        """See Target. The ModelSpec is also inside, in the user-defined metadata."""
+        self.require()
         # It warns of untested versions of torch, and of its engine, which is on macOS alone.
         logging.getLogger("coremltools").setLevel(logging.ERROR)
         model, spec = read_artifact(artifact)

@@ -46,10 +46,14 @@ class NcnnTarget:
     name, suffix, engine = "ncnn", ".ncnn.param", "ncnn"
     precisions: tuple[str, ...] = ("float32", "int8")
 
-    def convert(self, artifact: Path, out: Path) -> str:
+    def require(self) -> None:
         """See Target."""
         if importlib.util.find_spec("ncnn") is None:
             raise MissingExtra("ncnn", "ncnn", "seg-export --to ncnn")
+
+    def convert(self, artifact: Path, out: Path) -> str:
+        """See Target."""
+        self.require()
         model, spec = read_artifact(artifact)
         layers = ncnn_layers(restore(model))
         write_ncnn(layers, out, out.with_suffix(".bin"))

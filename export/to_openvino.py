@@ -16,10 +16,14 @@ class OpenVinoTarget:
     name, suffix, engine = "openvino", ".xml", "openvino"
     precisions: tuple[str, ...] = ("float32", "float16", "int8")
 
-    def convert(self, artifact: Path, out: Path) -> str:
-        """See Target. Sizes stay symbolic; INT8 is in the form that OpenVINO fuses."""
+    def require(self) -> None:
+        """See Target."""
         if importlib.util.find_spec("openvino") is None:
             raise MissingExtra("openvino", "openvino", "seg-export --to openvino")
+
+    def convert(self, artifact: Path, out: Path) -> str:
+        """See Target. Sizes stay symbolic; INT8 is in the form that OpenVINO fuses."""
+        self.require()
         import openvino as ov
 
         model, spec = read_artifact(artifact)

@@ -35,9 +35,9 @@ class TensorRtTarget:
 
     @classmethod
     def of(cls, options: ExportOptions, spec: ModelSpec) -> TensorRtTarget:
-        """Return the target that seg-export was asked for, before any work is done.
+        """Return the target that seg-export was asked for.
 
-        Raises UsageError or ModelError for bad options, SourceError without a GPU.
+        Raises UsageError or ModelError for bad options.
         """
         sizes = options.plan_sizes or (Size(spec.width, spec.height),)
         if len(sizes) not in (1, 3):
@@ -54,8 +54,11 @@ class TensorRtTarget:
             version_compatible=options.plan_version_compatible,
             hardware=options.plan_hardware,
         )
-        open_platform(PURPOSE)
         return cls(plan)
+
+    def require(self) -> None:
+        """See Target; raises SourceError without a GPU, UsageError without TensorRT."""
+        open_platform(PURPOSE)
 
     def convert(self, artifact: Path, out: Path) -> str:
         """See Target. The GPU must be the one that will run the plan.

@@ -6,7 +6,7 @@ import io
 import warnings
 from pathlib import Path
 
-from roadseg.export.torch_network import torch_network
+from roadseg.export.torch_network import require_torch, torch_network
 from roadseg.runtime.artifact import read_artifact, spec_beside
 from roadseg.runtime.spec import METADATA_KEY
 
@@ -16,6 +16,10 @@ class TorchScriptTarget:
 
     name, suffix, engine = "torchscript", ".torchscript", "torchscript"
     precisions: tuple[str, ...] = ("float32",)
+
+    def require(self) -> None:
+        """See Target."""
+        require_torch(self.name)
 
     def convert(self, artifact: Path, out: Path) -> str:
         """See Target. The ModelSpec is also inside, as the extra file roadseg.json."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,12 @@ Attributes = dict[str, Any]
 Operator = Callable[[Sequence[Any], Attributes], Any]
 
 
+def require_torch(target: str) -> None:
+    """Raise MissingExtra, in the name of `target`, without torch."""
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtra("torch", "train", f"seg-export --to {target}")
+
+
 def torch_network(model: onnx.ModelProto, target: str) -> torch.nn.Module:
     """Return a float artefact's graph as a module: pixels (1, H, W, 3) uint8 to logits.
 
@@ -25,10 +32,8 @@ def torch_network(model: onnx.ModelProto, target: str) -> torch.nn.Module:
     Raises ModelError, in the name of `target`, for an operator that is not known here,
     MissingExtra without torch.
     """
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise MissingExtra("torch", "train", f"seg-export --to {target}") from None
+    require_torch(target)
+    import torch
 
     graph = restore(model).graph
     known = _operators()
@@ -79,7 +84,7 @@ def _operators() -> dict[str, Operator]:
         "Relu": lambda x, _: functional.relu(x[0]),
         "Sigmoid": lambda x, _: torch.sigmoid(x[0]),
         "HardSwish": lambda x, _: functional.hardswish(x[0]),
-        "Clip": lambda x, _: torch.clamp(x[0], *map(_scalar, [*x[1:], None, None][:2])),
+        "Clip": _clip,
         "Concat": lambda x, a: torch.cat(list(x), a["axis"]),
         "Transpose": lambda x, a: x[0].permute(*a["perm"]),
         "GlobalAveragePool": lambda x, _: x[0].mean((2, 3), keepdim=True),
@@ -89,8 +94,10 @@ def _operators() -> dict[str, Operator]:
     }
 
 
-def _scalar(value: torch.Tensor | None) -> float | None:
-    return None if value is None else float(value)
+def _clip(inputs: Sequence[Any], _: Attributes) -> torch.Tensor:
+    x: torch.Tensor = inputs[0]
+    low, high = (None if each is None else float(each) for each in [*inputs[1:], None, None][:2])
+    return x if low is None and high is None else x.clamp(low, high)
 
 
 def _convolution(inputs: Sequence[Any], found: Attributes) -> torch.Tensor:

@@ -51,7 +51,7 @@ class ModelSpec:
     precision: "float32", "float16" or "int8".
     network: how to build it again: architecture, backbone and their options.
     trained_on: data sets, splits, groups held out, licence.
-    metrics: measured figures by name, such as "miou_val" (percent).
+    metrics: figures measured of this very network by name, such as "miou_val" (percent).
     quantization: method, frames and options of the calibration, layers kept in float.
     versions: of the tools that made it.
     source_sha256: of the file that it was made from.
@@ -86,6 +86,13 @@ class ModelSpec:
             )
         if not 2 <= len(self.classes) <= 32:
             raise ModelError(f"a ModelSpec needs 2 to 32 classes, not {len(self.classes)}")
+        for name in ("width", "height", "multiple", "stride"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ModelError(
+                    f"{self.name}: its ModelSpec has {name} {value!r}: it must be a whole number "
+                    "of at least 1; export it again"
+                )
         self.check_size(self.width, self.height)
 
     def check_size(self, width: int, height: int) -> None:

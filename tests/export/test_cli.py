@@ -15,6 +15,8 @@ import numpy as np
 import onnx
 import pytest
 
+from roadseg.calibration import calibration_frames
+from roadseg.export import frames
 from roadseg.export.cli import main
 from roadseg.export.frames import public_name
 from roadseg.runtime.artifact import read_artifact
@@ -214,13 +216,25 @@ def test_what_is_stored_of_where_frames_came_from(uri: str, name: str) -> None:
     assert public_name(uri) == name
 
 
+def test_a_password_is_not_told(
+    model: Path, tmp_path: Path, capsys: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = calibration_frames("synthetic:?size=96x64", 1, "all")
+    monkeypatch.setattr(frames, "calibration_frames", lambda *_: rendered)
+    words = [str(model), "--int8", "--data", "rtsp://me:secret@10.0.0.1/live"]
+    assert main([*words, "--max-disagreement", "100", "--out", str(tmp_path)]) == 0
+    told = "".join(capsys.readouterr())
+    assert "calibrating with 1 frames of rtsp:live" in told
+    assert "secret" not in told
+
+
 def test_a_gate_that_is_missed_leaves_the_old_artefacts(
     exported: Path, roads: Path, tmp_path: Path, capsys: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import roadseg.export.gate as gate
 
     def lost(self: object, whole: object, small: object) -> gate.Loss:
-        return gate.Loss(7.0, 0.5, "points of mIoU")
+        return gate.Loss(7.0, 0.5, "points of mIoU", "--max-drop")
 
     monkeypatch.setattr(gate.Limits, "loss", lost)
     (tmp_path / "mobileunet.onnx").write_text("older")
@@ -229,6 +243,25 @@ def test_a_gate_that_is_missed_leaves_the_old_artefacts(
     assert "INT8 loses 7.00 points of mIoU" in capsys.readouterr().err
     assert files(tmp_path) == ["mobileunet.onnx"]
     assert (tmp_path / "mobileunet.onnx").read_text() == "older"
+
+
+STOP = """
+import os, signal, sys
+from roadseg.export import run
+run.frames_to_score = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+from roadseg.export.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_stop_leaves_nothing(model: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOP, str(model), "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (130, "seg-export: stopped\n")
+    assert files(tmp_path) == []
 
 
 def test_a_full_disk(exported: Path, tmp_path: Path) -> None:

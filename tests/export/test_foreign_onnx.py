@@ -401,6 +401,19 @@ def pool_that_pads_itself(model: onnx.ModelProto) -> None:
     model.graph.node[2].attribute.append(helper.make_attribute("auto_pad", "SAME_UPPER"))
 
 
+@pytest.mark.parametrize(
+    ("bounds", "low", "high"),
+    [([], -9, 9), (["", ""], -9, 9), (["", "one"], -9, 1), (["one"], 1, 9)],
+)
+def test_a_clip_may_lack_bounds(bounds: list[str], low: float, high: float) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [3]) for name in "xy")
+    nodes, one = [helper.make_node("Clip", ["x", *bounds], ["y"])], np.float32(1)
+    graph = helper.make_graph(nodes, "clip", [x], [y], [numpy_helper.from_array(one, "one")])
+    found = torch_network(helper.make_model(graph), "torchscript")(torch.tensor([-9.0, 0.0, 9.0]))
+    assert found.tolist() == np.clip([-9.0, 0.0, 9.0], low, high).tolist()
+
+
 @pytest.mark.parametrize("target", ["ncnn", "torchscript", "coreml"])
 @pytest.mark.parametrize("change", [nearest_by_four, resize_of_two_axes, pool_that_pads_itself])
 def test_layers_that_would_differ_are_refused(

@@ -56,4 +56,7 @@ def test_the_command_writes_it(
     assert "float16; largest activation" in capsys.readouterr().out
     spec = read_artifact(tmp_path / "mobileunet-fp16.onnx")[1]
     assert spec.precision == "float16"
+    assert read_artifact(tmp_path / "mobileunet.onnx")[1].metrics["miou_val"] > 0
+    for kind in ("fp16", "int8"):  # their accuracy was not measured on all of val
+        assert read_artifact(tmp_path / f"mobileunet-{kind}.onnx")[1].metrics == {}
     assert "mobileunet-fp16" in (tmp_path / "export.html").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,11 +82,19 @@ def test_layers_are_ranked_by_what_they_lose(hurt: tuple[Quantizer, str]) -> Non
     assert f"… and {len(ranked) - 10} that lose less" in told
 
 
-def test_a_limit_that_cannot_be_met(hurt: tuple[Quantizer, str]) -> None:
+@pytest.mark.parametrize(
+    ("labelled", "option"), [(True, "--max-drop"), (False, "--max-disagreement")]
+)
+def test_a_limit_that_cannot_be_met(
+    hurt: tuple[Quantizer, str], labelled: bool, option: str
+) -> None:
     quantizer, _ = hurt
     for name in quantizer.ranges:
         quantizer.ranges[name] = 4000.0  # type: ignore[index]
-    with pytest.raises(CheckFailed, match=r"layers in float.*or allow more with --max-drop"):
+    if not labelled:
+        frames = [LabelledFrame(each.frame, None) for each in quantizer.frames]
+        quantizer = replace(quantizer, frames=frames)
+    with pytest.raises(CheckFailed, match=rf"layers in float.*or allow more with {option}$"):
         Gate(Limits(0.0, 0.0), quantizer, lambda t: None, lambda t: None).pass_through("net")
 
 

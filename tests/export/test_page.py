@@ -53,6 +53,12 @@ def test_the_pictures_are_pictures_and_the_difference_is_marked(page: Path) -> N
             assert magenta.mean() < 0.2
 
 
+def test_nothing_is_integer_without_int8(model: Path, tmp_path: Path) -> None:
+    words = [str(model), "--fp16", "--head", "mask", "--data", "synthetic:?size=96x64"]
+    assert main([*words, "--score-frames", "1", "--out", str(tmp_path)]) == 0
+    assert "What is integer" not in (tmp_path / "export.html").read_text()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (500, True)])
 def test_a_browser_shows_it(

@@ -142,11 +142,16 @@ def test_an_operator_that_a_target_lacks_is_named(model: Path, tmp_path: Path, n
 PACKAGES = {"openvino": "openvino", "ncnn": "ncnn", "torchscript": "torch", "coreml": "coremltools"}
 
 
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize(("name", "package"), [*PACKAGES.items(), ("coreml", "torch")])
 def test_a_target_without_its_package(
-    model: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    model: Path,
+    tmp_path: Path,
+    name: str,
+    package: str,
+    capsys: Told,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    package, real = PACKAGES[name], importlib.util.find_spec
+    real = importlib.util.find_spec
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda each, *rest: None if each == package else real(each)
@@ -154,6 +159,10 @@ def test_a_target_without_its_package(
     target = targets.TARGETS[name]
     with pytest.raises(MissingExtra, match=rf"--to {name} needs {package}.*pip install 'roadseg"):
         target.convert(model, tmp_path / f"out{target.suffix}")
+    # The command tells it before it looks for frames.
+    words = [str(model), "--to", name, "--data", "nowhere", "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert f"--to {name} needs {package}" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -164,6 +165,19 @@ def test_an_old_opset(model: Path, tmp_path: Path) -> None:
     onnx.save(graph, path)
     with pytest.raises(ModelError, match="opset 11, 13 or later is needed"):
         open_engine(path)
+
+
+@pytest.mark.parametrize("name", ["width", "multiple", "stride"])
+@pytest.mark.parametrize("value", [0, -32, 1.5, "32", None])
+def test_sides_that_are_no_whole_numbers(
+    model: Path, tmp_path: Path, name: str, value: object
+) -> None:
+    graph = onnx.load(model)
+    entry = graph.metadata_props[0]
+    entry.value = json.dumps({**json.loads(entry.value), name: value})
+    onnx.save(graph, tmp_path / "odd.onnx")
+    with pytest.raises(ModelError, match=rf"has {name} {value!r}: it must be a whole number"):
+        open_engine(tmp_path / "odd.onnx")
 
 
 def test_a_model_without_spec(model: Path, tmp_path: Path) -> None:
