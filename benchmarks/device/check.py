@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import glob
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -75,10 +76,17 @@ def device_check(words: Sequence[str]) -> int:
     Outputs(html=options.out).check()
     check = DeviceCheck(options)
     check.run()
-    write_text(options.out, device_page(check.about, check.outcomes, check.rows))
+    outcomes = [without_owner(each) for each in check.outcomes]
+    write_text(options.out, device_page(check.about, outcomes, check.rows))
     print(text_table(check.outcomes))
     print(f"report: {options.out}: please send it; it names the machine, not its owner or host")
     return int(any(each.is_bad for each in check.outcomes))
+
+
+def without_owner(outcome: Outcome) -> Outcome:
+    """Return an outcome whose paths do not tell the owner's name: ~/FILE."""
+    home = os.path.expanduser("~")
+    return replace(outcome, detail=outcome.detail.replace(f"{home}/", "~/"))
 
 
 class DeviceCheck:

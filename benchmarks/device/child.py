@@ -22,6 +22,8 @@ def run_step(
         )
     except subprocess.TimeoutExpired:
         return Outcome(step, subject, FAILED, f"no end after {timeout_s:g} s")
+    if done.returncode:
+        return Outcome(step, subject, FAILED, _how_it_ended(done))
     try:
         answer = json.loads(done.stdout.splitlines()[-1])
         return Outcome(step, subject, answer["state"], answer["detail"], answer["figures"])

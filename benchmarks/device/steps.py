@@ -105,11 +105,16 @@ def live(uri: str, frames: str) -> Found:
     from roadseg.runtime.sources import open_source
 
     start = time.monotonic()
-    with contextlib.closing(open_engine(DEFAULT_MODEL)) as engine, open_source(uri) as source:
-        pipeline = Pipeline(source, Segmenter(engine), int(frames))
-        with contextlib.closing(pipeline.results()) as results:
-            for _ in results:
-                pass
+    with contextlib.closing(open_engine(DEFAULT_MODEL)) as engine:
+        try:
+            opened = open_source(uri)
+        except SourceError as error:  # no camera, or not one of pictures
+            return SKIPPED, str(error), {}
+        with opened as source:
+            pipeline = Pipeline(source, Segmenter(engine), int(frames))
+            with contextlib.closing(pipeline.results()) as results:
+                for _ in results:
+                    pass
         ledger, info, name = pipeline.ledger, source.info, engine.name
     seconds = time.monotonic() - start
     ages = {f"p{share}": round(ledger.age.percentile(share), 2) for share in (50, 90, 99)}
@@ -135,8 +140,6 @@ def main() -> None:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             state, detail, figures = STEPS[step](*arguments)
-    except SourceError as error:
-        state, detail, figures = SKIPPED, str(error), {}
     except RoadsegError as error:
         state, detail, figures = FAILED, str(error), {}
     print(json.dumps({"state": state, "detail": detail, "figures": figures}), flush=True)

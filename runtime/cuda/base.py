@@ -24,12 +24,14 @@ class DeviceProperties:
     compute_capability: such as (8, 7).
     integrated: it shares its memory with the processor, as on a Jetson.
     maps_host_memory: it reads page-locked memory of the processor in place.
+    multiprocessors: how many are on; all Jetson Orins are "Orin" with 8.7, of 4 to 16.
     """
 
     name: str
     compute_capability: tuple[int, int]
     integrated: bool
     maps_host_memory: bool
+    multiprocessors: int
 
     @property
     def capability(self) -> str:
@@ -37,7 +39,10 @@ class DeviceProperties:
         return ".".join(map(str, self.compute_capability))
 
     def __str__(self) -> str:
-        return f"{self.name} (compute capability {self.capability})"
+        return (
+            f"{self.name} (compute capability {self.capability}, "
+            f"{self.multiprocessors} multiprocessors)"
+        )
 
 
 class Cuda(Protocol):

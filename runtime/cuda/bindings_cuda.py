@@ -37,6 +37,7 @@ class BindingsCuda:
             compute_capability=(int(found.major), int(found.minor)),
             integrated=bool(found.integrated),
             maps_host_memory=bool(found.canMapHostMemory),
+            multiprocessors=int(found.multiProcessorCount),
         )
 
     def allocate(self, size: int) -> int:

@@ -19,8 +19,8 @@ from roadseg.runtime.cuda.fake_memory import CudaMisuse, FakeMemory
 Work = Callable[[], None]
 STEP_MS = 0.5  # what each piece of work takes on the fake device's clock
 
-DISCRETE = DeviceProperties("Fake RTX", (8, 6), integrated=False, maps_host_memory=True)
-INTEGRATED = DeviceProperties("Fake Orin", (8, 7), integrated=True, maps_host_memory=True)
+DISCRETE = DeviceProperties("Fake RTX", (8, 6), False, True, multiprocessors=26)
+INTEGRATED = DeviceProperties("Fake Orin", (8, 7), True, True, multiprocessors=16)
 
 
 class FakeCuda:

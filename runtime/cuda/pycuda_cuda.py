@@ -42,6 +42,7 @@ class PycudaCuda:
                 compute_capability=tuple(found.compute_capability()),
                 integrated=bool(found.get_attribute(kinds.INTEGRATED)),
                 maps_host_memory=bool(found.get_attribute(kinds.CAN_MAP_HOST_MEMORY)),
+                multiprocessors=int(found.get_attribute(kinds.MULTIPROCESSOR_COUNT)),
             )
 
     def _load(self) -> Any:

@@ -82,6 +82,8 @@ class TensorRtEngine:
 
     def close(self) -> None:
         """See Engine. Its input and output must not be touched afterwards."""
+        if self._is_open:
+            self._settle()  # a frame that was broken off still runs in the context
         self._is_open = False
         self._engine = self._context = None  # before their memory and stream
         self._made.close()

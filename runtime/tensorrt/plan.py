@@ -33,6 +33,7 @@ class PlanKey:
     tensorrt: version.
     gpu: name.
     compute_capability: such as "8.7".
+    multiprocessors: of the GPU.
     options: what it was built for.
     """
 
@@ -40,6 +41,7 @@ class PlanKey:
     tensorrt: str
     gpu: str
     compute_capability: str
+    multiprocessors: int
     options: PlanOptions
 
     @classmethod
@@ -50,8 +52,14 @@ class PlanKey:
             tensorrt=platform.version,
             gpu=platform.device.name,
             compute_capability=platform.device.capability,
+            multiprocessors=platform.device.multiprocessors,
             options=options,
         )
+
+    @property
+    def device(self) -> str:
+        """The GPU as text, such as "Orin (8.7, 16 multiprocessors)"."""
+        return f"{self.gpu} ({self.compute_capability}, {self.multiprocessors} multiprocessors)"
 
     def digest(self) -> str:
         """Return the key as a short hash."""
@@ -66,9 +74,8 @@ class PlanKey:
             found.append(f"the ONNX file changed (SHA-256 {kept}… → {here}…)")
         if self.tensorrt != other.tensorrt:
             found.append(f"TensorRT {other.tensorrt} → {self.tensorrt}")
-        if (self.gpu, self.compute_capability) != (other.gpu, other.compute_capability):
-            kept, here = (f"{each.gpu} ({each.compute_capability})" for each in (other, self))
-            found.append(f"GPU {kept} → {here}")
+        if self.device != other.device:
+            found.append(f"GPU {other.device} → {self.device}")
         return found + self.options.differences(other.options)
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,7 +88,11 @@ class PlanKey:
         """Return what to_dict gave; raises KeyError, TypeError or ValueError for anything else."""
         names = ("onnx_sha256", "tensorrt", "gpu", "compute_capability")
         texts = {name: str(values[name]) for name in names}
-        return cls(**texts, options=PlanOptions.from_dict(values["options"]))
+        return cls(
+            **texts,
+            multiprocessors=int(values["multiprocessors"]),
+            options=PlanOptions.from_dict(values["options"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -152,7 +163,7 @@ def check_fits(path: Path, key: PlanKey, platform: Platform) -> None:
     if not _fits_version(key, platform.version):
         wrong.append(f"TensorRT {key.tensorrt}, here is {platform.version}")
     if not _fits_gpu(key, platform):
-        wrong.append(f"{key.gpu} ({key.compute_capability}), here is {platform.device}")
+        wrong.append(f"{key.device}, here is {platform.device}")
     if wrong:
         raise ModelError(
             f"{path} was built for {'; and for '.join(wrong)}: run its .onnx file with "
@@ -170,7 +181,8 @@ def _fits_version(key: PlanKey, version: str) -> bool:
 
 def _fits_gpu(key: PlanKey, platform: Platform) -> bool:
     device = platform.device
-    if (key.gpu, key.compute_capability) == (device.name, device.capability):
+    here = device.name, device.capability, device.multiprocessors
+    if (key.gpu, key.compute_capability, key.multiprocessors) == here:
         return True
     if key.options.hardware == "ampere+":
         return device.compute_capability >= (8, 0)

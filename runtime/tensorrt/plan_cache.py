@@ -48,7 +48,7 @@ class PlanCache:
             return path
         tell(f"TensorRT builds a plan of {spec.name} {spec.precision} at {options.sizes}: {why}")
         make_plan(path, content, spec, options, platform)
-        self._drop_oldest()
+        self._drop_oldest(path)
         return path
 
     def drop(self, path: Path) -> None:
@@ -75,10 +75,12 @@ class PlanCache:
         fewest: list[str] = min(found, key=len, default=[])
         return "; ".join(fewest) or "there is none yet"
 
-    def _drop_oldest(self) -> None:
+    def _drop_oldest(self, built: Path) -> None:
+        """Keep the plan that was just built, whatever the clock says, and the latest others."""
         with contextlib.suppress(OSError):  # another process drops them too
-            plans = sorted(self.folder.glob("*.plan"), key=lambda each: each.stat().st_mtime)
-            for path in plans[:-KEPT]:
+            others = [each for each in self.folder.glob("*.plan") if each != built]
+            others.sort(key=lambda each: each.stat().st_mtime)
+            for path in others[: 1 - KEPT]:
                 self.drop(path)
 
 

@@ -30,5 +30,6 @@ def timing_path(platform: Platform) -> Path:
     """Return its file: one for each GPU and version, as timings of others are of no use."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     gpu = re.sub(r"[^A-Za-z0-9]+", "-", platform.device.name)
-    name = f"{gpu}-{platform.device.capability}-{platform.version}.timing"
+    device = platform.device
+    name = f"{gpu}-{device.capability}-{device.multiprocessors}-{platform.version}.timing"
     return Path(base) / "roadseg" / "timings" / name

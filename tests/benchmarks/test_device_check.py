@@ -12,10 +12,11 @@ import onnx
 import pytest
 
 from roadseg.benchmarks.cli import main
-from roadseg.benchmarks.device import check
+from roadseg.benchmarks.device import check, steps
 from roadseg.benchmarks.device.child import run_step
 from roadseg.benchmarks.device.outcome import FAILED, OK, SKIPPED, WRONG, Outcome, text_table
 from roadseg.benchmarks.device.report import DATA_ID, device_page
+from roadseg.runtime.cuda import CudaError
 from roadseg.runtime.engines.kinds import KINDS
 from roadseg.runtime.golden import GOLDEN_KEY
 from roadseg.runtime.sensors.snapshot import snapshot
@@ -108,6 +109,11 @@ CHILDREN = {
     "silence": "pass",
     "sleep": "import time\ntime.sleep(60)",
     "nonsense": "print('loaded')",
+    "crash at the end": (
+        "import os, signal\n"
+        'print(\'{"state": "ok", "detail": "", "figures": {}}\', flush=True)\n'
+        "os.kill(os.getpid(), signal.SIGABRT)"
+    ),
 }
 
 
@@ -119,6 +125,7 @@ CHILDREN = {
         ("silence", "ended with exit code 0"),
         ("sleep", "no end after 1 s"),
         ("nonsense", "ended with exit code 0"),
+        ("crash at the end", "ended by signal 6"),
     ],
 )
 def test_whatever_ends_a_step_is_a_line(
@@ -147,6 +154,36 @@ def test_errors_of_roadseg_and_missing_cameras_are_told_apart(tmp_path: Path) ->
     found = run_step("live", "x", "v4l2:///dev/video99", 5, timeout_s=60)
     assert found.state == SKIPPED
     assert "there is no camera /dev/video99" in found.detail
+
+
+def test_a_gpu_that_fails_is_not_skipped(monkeypatch: pytest.MonkeyPatch, capsys: Told) -> None:
+    def fail(*arguments: str) -> None:
+        raise CudaError("cudaStreamSynchronize", 700, "an illegal memory access")
+
+    monkeypatch.setitem(steps.STEPS, "selftest", fail)
+    monkeypatch.setattr("sys.argv", ["steps", "selftest", "model", "tensorrt", "file"])
+    steps.main()
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["state"], answer["figures"]) == (FAILED, {})
+    assert "an illegal memory access" in answer["detail"]
+
+
+def test_the_report_does_not_name_the_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/örtel")
+
+    def run(tried: check.DeviceCheck) -> None:
+        tried.about = ABOUT
+        detail = "/home/örtel/.cache/roadseg/plans/a.plan: TensorRT cannot load it"
+        tried.outcomes.append(Outcome("selftest", "a", FAILED, detail))
+
+    monkeypatch.setattr(check.DeviceCheck, "run", run)
+    out = tmp_path / "report.html"
+    assert main(["device-check", "--out", str(out)]) == 1
+    page = out.read_text()
+    assert "rtel" not in page
+    assert stored(page)["outcomes"][0]["detail"].startswith("~/.cache/roadseg/plans/a.plan: ")
 
 
 def test_an_engine_that_is_not_here_says_how_to_get_it(

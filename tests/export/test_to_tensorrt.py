@@ -36,7 +36,10 @@ def test_a_plan_is_made_and_held_to_its_artefact(
     words = ["--plan-workspace-mb", "256", "--plan-dla-core", "0"]
     assert export(roads, tmp_path, *words) == 0
     told = capsys.readouterr()
-    assert "TensorRT 10.3.0 plan for Fake Orin (compute capability 8.7)" in told.out
+    assert (
+        "TensorRT 10.3.0 plan for Fake Orin (compute capability 8.7, 16 multiprocessors)"
+        in told.out
+    )
     row = next(line for line in told.out.splitlines() if line.startswith("mobileunet.plan"))
     assert " %" in row
     assert "DLA: Cast (1 of them): the DLA has none" in told.err

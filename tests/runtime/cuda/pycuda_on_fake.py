@@ -28,7 +28,9 @@ class DriverOnFake:
     class Error(Exception):
         """What every failed call raises."""
 
-    device_attribute = SimpleNamespace(INTEGRATED=18, CAN_MAP_HOST_MEMORY=19)
+    device_attribute = SimpleNamespace(
+        MULTIPROCESSOR_COUNT=16, INTEGRATED=18, CAN_MAP_HOST_MEMORY=19
+    )
     host_alloc_flags = SimpleNamespace(PORTABLE=1, DEVICEMAP=2, WRITECOMBINED=4)
 
     def __init__(self, fake: FakeCuda) -> None:
@@ -131,7 +133,8 @@ class _Device:
         return self._found.compute_capability
 
     def get_attribute(self, attr: int) -> int:
-        return int({18: self._found.integrated, 19: self._found.maps_host_memory}[attr])
+        found = self._found
+        return {16: found.multiprocessors, 18: found.integrated, 19: found.maps_host_memory}[attr]
 
     def retain_primary_context(self) -> _Context:
         self._driver._retained += 1

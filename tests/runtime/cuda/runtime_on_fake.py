@@ -61,6 +61,7 @@ class RuntimeOnFake:
             minor=minor,
             integrated=int(found.integrated),
             canMapHostMemory=int(found.maps_host_memory),
+            multiProcessorCount=found.multiprocessors,
         )
 
     def cudaMalloc(self, size: int) -> Answer:

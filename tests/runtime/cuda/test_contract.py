@@ -32,7 +32,7 @@ def pycuda() -> Cuda:
     return PycudaCuda()
 
 
-UNMAPPED = DeviceProperties("Old", (5, 3), integrated=True, maps_host_memory=False)
+UNMAPPED = DeviceProperties("Old", (5, 3), True, False, multiprocessors=1)
 REAL = {"real cuda-bindings": bindings, "real pycuda": pycuda}
 
 

@@ -173,7 +173,7 @@ def expect(kind: type[Exception], text: str, trt: Any, options: PlanOptions) -> 
 
 def check_engine(trt: Any) -> None:
     options = PlanOptions.of_size(SIZE, dla_core=0, version_compatible=True)
-    record = PlanRecord(PlanKey("", trt.__version__, "", "", options), "")
+    record = PlanRecord(PlanKey("", trt.__version__, "", "", 0, options), "")
     with contextlib.ExitStack() as made:
         engine, context = deserialize(trt, b"a plan", Path("a.plan"), record, made)
         assert tensor_names(trt, engine, SimpleNamespace(name="network")) == ("pixels", "logits")

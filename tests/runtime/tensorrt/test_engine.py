@@ -24,7 +24,7 @@ from roadseg.runtime.tensorrt import fake_running
 from roadseg.runtime.tensorrt.fake_running import FakeContext, FakeRuntime
 from roadseg.runtime.tensorrt.platform import Platform
 
-UNMAPPED = DeviceProperties("Old", (5, 3), integrated=True, maps_host_memory=False)
+UNMAPPED = DeviceProperties("Old", (5, 3), True, False, multiprocessors=1)
 MakePlatform = Callable[..., Platform]
 
 
@@ -137,6 +137,15 @@ def test_a_failure_of_the_gpu_is_told(model: Path, make_platform: MakePlatform) 
     fake(platform).queue(engine._stream, fail)  # what nobody waits for is not told twice
     engine.close()
     assert fake(platform).leaks() == []
+
+
+def test_what_is_queued_ends_before_its_context(model: Path, make_platform: MakePlatform) -> None:
+    """As when Ctrl-C comes between a frame's launch and the wait for it."""
+    platform, had_context = make_platform(), []
+    engine = opened(model, platform)
+    fake(platform).queue(engine._stream, lambda: had_context.append(engine._context is not None))
+    engine.close()
+    assert had_context == [True]
 
 
 def with_planes(graph: onnx.GraphProto) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,7 @@ Machine = Callable[[Platform], Platform]
 Told = pytest.CaptureFixture[str]
 SIZE = Size(64, 32)
 OTHER = replace(DISCRETE, name="Other RTX")
+SMALLER = replace(INTEGRATED, multiprocessors=8)  # all Jetson Orins have one name
 
 
 def take(model: Path, platform: Platform, **options: object) -> Path:
@@ -42,7 +45,7 @@ def test_a_plan_is_built_once(model: Path, make_platform: MakePlatform, capsys: 
     path = take(model, platform)
     told = capsys.readouterr().err
     assert "TensorRT builds a plan of colours float32 at 64x32: there is none yet" in told
-    assert "plan for Fake RTX (compute capability 8.6)" in told
+    assert "plan for Fake RTX (compute capability 8.6, 26 multiprocessors)" in told
     assert take(model, platform) == path
     assert capsys.readouterr().err == ""
     assert platform.trt.builds == 1
@@ -52,12 +55,12 @@ def test_a_plan_is_built_once(model: Path, make_platform: MakePlatform, capsys: 
     ("device", "version", "options", "reason"),
     [
         (DISCRETE, "11.4.0", {}, "TensorRT 10.3.0 → 11.4.0"),
-        (OTHER, "10.3.0", {}, "GPU Fake RTX (8.6) → Other RTX (8.6)"),
-        (INTEGRATED, "10.3.0", {}, "GPU Fake RTX (8.6) → Fake Orin (8.7)"),
+        (OTHER, "10.3.0", {}, "GPU Fake RTX (8.6, 26 multiprocessors) → Other RTX (8.6, "),
+        (INTEGRATED, "10.3.0", {}, "26 multiprocessors) → Fake Orin (8.7, 16 multiprocessors)"),
         (DISCRETE, "10.3.0", {"workspace_mb": 64}, "workspace_mb 0 → 64"),
         (DISCRETE, "10.3.0", {"tf32": True}, "tf32 False → True"),
         (DISCRETE, "10.3.0", {"size": Size(128, 64)}, "sizes 64x32 → 128x64"),
-        (OTHER, "11.4.0", {"tf32": True}, "→ 11.4.0; GPU Fake RTX (8.6) → Other RTX (8.6); tf32"),
+        (OTHER, "11.4.0", {"tf32": True}, "→ 11.4.0; GPU Fake RTX (8.6, "),
     ],
 )
 def test_each_part_of_the_key(
@@ -75,6 +78,19 @@ def test_each_part_of_the_key(
     assert take(model, platform, **options) != first
     assert reason in capsys.readouterr().err
     assert platform.trt.builds == 1
+
+
+def test_orins_of_other_sizes_have_plans_and_timings_of_their_own(
+    model: Path, make_platform: MakePlatform, capsys: Told
+) -> None:
+    large, small = make_platform(INTEGRATED), make_platform(SMALLER)
+    path = take(model, large)
+    with pytest.raises(ModelError, match=r"for Fake Orin \(8\.7, 16 multip.* 8\.7, 8 multip"):
+        check_fits(path, read_record(path).key, small)
+    capsys.readouterr()
+    assert take(model, small) != path
+    assert "16 multiprocessors) → Fake Orin (8.7, 8 multiproc" in capsys.readouterr().err
+    assert timing_path(large) != timing_path(small)
 
 
 def test_a_changed_file(
@@ -130,6 +146,20 @@ def test_the_oldest_go(model: Path, make_platform: MakePlatform) -> None:
     assert not first.exists()
 
 
+def test_the_one_just_built_stays_when_the_clock_went_back(
+    model: Path, make_platform: MakePlatform
+) -> None:
+    """As on a board without a battery, before it asks the network for the time."""
+    platform = make_platform()
+    plans = [take(model, platform, workspace_mb=number) for number in range(KEPT)]
+    tomorrow = time.time() + 86400
+    for path in plans:
+        os.utime(path, (tomorrow, tomorrow))
+    last = take(model, platform, workspace_mb=KEPT)
+    assert last.exists()
+    assert len(list(last.parent.glob("*.plan"))) == KEPT
+
+
 def test_a_name_stays_in_the_cache(model: Path, make_platform: MakePlatform) -> None:
     graph, spec = read_artifact(model)
     cache, options = PlanCache(), PlanOptions.of_size(SIZE)
@@ -179,7 +209,11 @@ def test_a_plan_is_opened_directly(plan: Path, images: Path, tmp_path: Path, cap
     ("device", "version", "message"),
     [
         (DISCRETE, "10.13.3", r"built for TensorRT 10\.3\.0, here is 10\.13\.3: run its \.onnx"),
-        (INTEGRATED, "10.3.0", r"built for Fake RTX \(8\.6\), here is Fake Orin"),
+        (
+            INTEGRATED,
+            "10.3.0",
+            r"built for Fake RTX \(8\.6, 26 multiprocessors\), here is Fake Orin",
+        ),
         (INTEGRATED, "11.4.0", r"TensorRT 10\.3\.0, here is 11\.4\.0; and for Fake RTX"),
     ],
 )
