@@ -90,6 +90,7 @@ def test_bad_options(
 def test_without_a_gpu_nothing_is_begun(roads: Path, tmp_path: Path, capsys: Told) -> None:
     if has_device():
         pytest.skip("there is a GPU")
+    pytest.importorskip("cuda.bindings", reason="cuda-bindings is not installed")
     out = tmp_path / "out"
     assert export(roads, out) == 3
     told = capsys.readouterr().err
