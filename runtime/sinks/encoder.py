@@ -125,8 +125,10 @@ class FfmpegEncoder:
     def close(self) -> None:
         """See Encoder."""
         with self._faults("the end of the file"):
-            self._file.mux(self._stream.encode())
-            self._file.close()
+            try:
+                self._file.mux(self._stream.encode())
+            finally:  # else Python closes it later, and prints a traceback of what fails there
+                self._file.close()
 
     @contextmanager
     def _faults(self, doing: str) -> Iterator[None]:
