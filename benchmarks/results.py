@@ -41,14 +41,10 @@ class Result:
 
 
 def identity(row: Row) -> tuple[Hashable, ...]:
-    """Return what makes two rows the same measurement, whatever the machine.
-
-    An mIoU of another number of frames is another one: the data is not the same.
-    """
-    names = ("threads", "frame_size", "rate", "source", "tta", "label_map", "split", "post")
+    """Return what makes two rows the same measurement, whatever the machine."""
+    names = ("threads", "frame_size", "rate", "source", "tta", "post", "pixel_format")
     how = tuple(str(row.options.get(name) or "") for name in names)
-    frames = row.n if row.kind == "accuracy" else 0
-    return (row.kind, *row.key, *how, row.options.get("pixel_format", ""), frames)
+    return (row.kind, *row.key, *how, *(scored_on(row) if row.kind == "accuracy" else ()))
 
 
 def results(rows: Sequence[Row]) -> list[Result]:

@@ -126,5 +126,6 @@ def test_what_makes_two_rows_the_same_measurement(make_row: Make) -> None:
     row = make_row()
     assert identity(scored(row, split="val")) == identity(scored(row, 0.1, split="val"))
     assert identity(scored(row, split="val")) != identity(scored(row, split="test"))
+    assert identity(scored(row, data="a/camvid")) != identity(scored(row, data="a/idd"))
     first, second = (make_row(options={"source": f"camera:{number}"}) for number in range(2))
     assert identity(first) != identity(second)
