@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import onnx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from foreign_network import DESCRIBED, network
 
 from roadseg.export.cli import main
-
-NO_CHANGE: MappingProxyType[str, Any] = MappingProxyType({})
 
 
 @pytest.fixture
@@ -49,13 +43,13 @@ def refused(
     def export(
         change: Callable[[onnx.ModelProto], None],
         *words: str,
-        values: MappingProxyType[str, Any] | dict[str, Any] = NO_CHANGE,
+        values: dict[str, Any] | None = None,
         code: int = 2,
     ) -> str:
         model, path, out = network(), tmp_path / "theirs.onnx", tmp_path / "out"
         change(model)
         path.write_bytes(model.SerializeToString())
-        spec = described(**values)
+        spec = described(**(values or {}))
         assert main([str(path), "--spec", str(spec), *words, "--out", str(out)]) == code
         line = capsys.readouterr().err
         assert len(line.splitlines()) == 1

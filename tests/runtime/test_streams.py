@@ -1,4 +1,4 @@
-"""Streams over loopback: pixels, faults, and cameras that come back."""
+"""Streams over loopback: pixels, faults, and what cannot be opened."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ import itertools
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from stream_frames import check_stripes, next_whole, rgb
 
 from roadseg.runtime.cli import main
-from roadseg.runtime.engines import open_engine
 from roadseg.runtime.errors import (
     CorruptFrame,
     MissingExtra,
@@ -31,39 +29,12 @@ from roadseg.runtime.errors import (
     UsageError,
 )
 from roadseg.runtime.frame import Frame, PixelFormat
-from roadseg.runtime.ledger import Ledger
-from roadseg.runtime.pipeline import Pipeline
-from roadseg.runtime.preprocess import preprocess
-from roadseg.runtime.segmenter import Segmenter
-from roadseg.runtime.sources import Source, Timeouts, open_source
+from roadseg.runtime.sources import Timeouts, open_source
 from roadseg.runtime.sources.query import hide_password
 from roadseg.runtime.sources.reconnecting import open_reconnecting
 from roadseg.runtime.sources.survival import Survival
 
 LIMITS = Timeouts(open_s=20.0, read_s=2.0)
-SURVIVAL = Survival(stall_s=2.0, open_s=20.0, first_delay_s=0.05, longest_delay_s=0.3, seed=0)
-STRIPES = {15: (230, 20, 20), 47: (20, 230, 20), 80: (20, 20, 230)}  # by column
-
-
-def next_whole(source: Source) -> Frame:
-    """Return the next frame that is whole."""
-    while True:
-        try:
-            frame = source.read()
-        except CorruptFrame:
-            continue
-        assert frame is not None
-        return frame
-
-
-def rgb(frame: Frame) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return preprocess(frame, np.empty((frame.height, frame.width, 3), np.uint8))
-
-
-def check_stripes(frame: Frame, tolerance: int = 12) -> None:
-    seen = rgb(frame).astype(int)
-    for column, colour in STRIPES.items():
-        assert np.abs(seen[32, column] - colour).max() <= tolerance, (column, seen[32, column])
 
 
 def test_jpegs_keep_their_full_range(mjpeg_camera: Any) -> None:
@@ -216,7 +187,7 @@ def recording(video: Path) -> Iterator[str]:
 
 def test_a_recording_on_a_web_server_has_an_end(recording: str) -> None:
     pytest.importorskip("av", reason="PyAV is not installed")
-    with open_reconnecting(recording, SURVIVAL) as source:
+    with open_reconnecting(recording, Survival()) as source:
         assert not source.info.live
         frames = list(iter(source.read, None))
     assert [frame.sequence for frame in frames] == list(range(12))
@@ -282,75 +253,7 @@ def test_ticks_of_a_streams_clock_are_no_rate() -> None:
 def test_a_missing_pyav_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtra, match=r"pip install 'roadseg\[camera\]'"):
-        open_reconnecting("rtsp://127.0.0.1:1/cam", SURVIVAL)
-
-
-Fault = Callable[[Any], None]
-
-
-def stops(camera: Any) -> None:
-    camera.stop()
-    time.sleep(0.3)
-    camera.start()
-
-
-def freezes(camera: Any) -> None:
-    camera.frozen.set()
-    time.sleep(0.3)
-    threading.Timer(2.5, camera.frozen.clear).start()
-
-
-def changes(camera: Any) -> None:
-    picture = np.full((32, 48, 3), 128, np.uint8)
-    camera.stop()
-    camera.picture = cv2.imencode(".jpg", picture)[1].tobytes()
-    camera.start()
-
-
-@pytest.mark.parametrize("fault", [stops, freezes, changes])
-def test_a_camera_comes_back_and_the_ledger_is_exact(
-    mjpeg_camera: Any, model: Path, fault: Fault
-) -> None:
-    mjpeg_camera.cut = {3}
-    ledger = Ledger()
-    with open_reconnecting(mjpeg_camera.url, SURVIVAL, ledger.outages) as source:
-        pipeline = Pipeline(source, Segmenter(open_engine(model, "onnxruntime")), 0, ledger)
-        sequences, shapes = [], set()
-        for result in pipeline.results():
-            sequences.append(result.frame.sequence)
-            shapes.add(result.mask.shape)
-            if len(sequences) == 5:
-                fault(mjpeg_camera)
-            if ledger.outages.count and len(sequences) > 20:
-                break
-    assert ledger.balances
-    assert sequences == sorted(set(sequences))
-    assert ledger.outages.count == 1
-    assert mjpeg_camera.served >= 2
-    assert ledger.dropped == 0
-    assert ledger.corrupt in (1, 2)  # in each connection the fourth
-    assert ledger.copies == ledger.captured - ledger.corrupt
-    assert shapes == ({(64, 96), (32, 48)} if fault is changes else {(64, 96)})
-
-
-def test_an_rtsp_camera_comes_back(rtsp_camera: Any) -> None:
-    with open_reconnecting(rtsp_camera.url, SURVIVAL) as source:
-        first = next_whole(source)
-        stops(rtsp_camera)
-        outages = source.outages  # type: ignore[attr-defined]
-        while not outages.count:
-            last = next_whole(source)
-    assert last.sequence > first.sequence
-
-
-def test_a_udp_sender_comes_back(udp_camera: Any) -> None:
-    with open_reconnecting(udp_camera.url, SURVIVAL) as source:
-        next_whole(source)
-        threading.Timer(2.5, udp_camera.start).start()
-        udp_camera.stop()
-        outages = source.outages  # type: ignore[attr-defined]
-        while not outages.count:
-            check_stripes(next_whole(source))
+        open_reconnecting("rtsp://127.0.0.1:1/cam", Survival())
 
 
 def test_seg_run_ends_with_3_when_a_stream_ends(
