@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+import virtual_machine
 
 from roadseg.runtime import cuda as cuda_package
 from roadseg.runtime.cuda import fake_cuda
@@ -132,6 +133,33 @@ def open_tab() -> Callable[..., Any]:
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep what tests find out of the user's cache."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def camera_vms(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, virtual_machine.CameraVm]]:
+    """Boot the selected tests' VMs before the first test: each takes minutes of one core."""
+    wishes = {item.name: item.get_closest_marker("camera_vm") for item in request.session.items}
+    started = {}
+    for name, wish in wishes.items():
+        if wish and not virtual_machine.missing():
+            told = (tmp_path_factory.mktemp("vm") / "told").open("w+b")
+            model = request.getfixturevalue("model")
+            started[name] = virtual_machine.start(model, told, *wish.args, **wish.kwargs)
+    yield started
+    for machine in started.values():
+        machine.stop()
+
+
+@pytest.fixture
+def camera_vm(
+    request: pytest.FixtureRequest, camera_vms: dict[str, virtual_machine.CameraVm]
+) -> virtual_machine.CameraVm:
+    """The VM that runs what the test's mark camera_vm names."""
+    if missing := virtual_machine.missing():
+        pytest.skip(f"a VM needs {', '.join(missing)}: see docs/cameras.md")
+    return camera_vms[request.node.name]
 
 
 def fake_platform(
