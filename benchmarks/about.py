@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from roadseg.benchmarks.machine import machine, versions
-from roadseg.runtime.monitor import without_password
+from roadseg.runtime.sources.query import hide_password
 
 
 def about(words: Sequence[str]) -> dict[str, Any]:
     """Return machine, versions and options of rows measured by `seg-bench WORDS…`, from now."""
-    command = shlex.join(["seg-bench", *map(without_password, words)])
+    command = shlex.join(["seg-bench", *map(hide_password, words)])
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     return {
         "machine": machine(),

@@ -11,7 +11,7 @@ from roadseg.benchmarks.latency import Progress, with_options
 from roadseg.benchmarks.rows import Row
 from roadseg.benchmarks.soak import slope_per_1000
 from roadseg.benchmarks.workers import WorkerHandle, open_workers
-from roadseg.runtime.monitor import without_password
+from roadseg.runtime.sources.query import hide_password
 
 SOAK_RATE = 1000.0  # frames a second: more than any engine takes, so it never waits
 WARMUP_S = 2.0
@@ -34,7 +34,7 @@ class Camera:
     @property
     def name(self) -> str:
         """The URI without user and password: reports are published."""
-        return without_password(self.uri)
+        return hide_password(self.uri)
 
     @classmethod
     def synthetic(

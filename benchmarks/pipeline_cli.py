@@ -39,7 +39,7 @@ class PipelineOptions(SessionOptions):
     frame_size: Size = FRAME_SIZE
     format: tuple[str, ...] = ("NV12", "YUYV")
     rate: tuple[float, ...] = (30.0, 60.0)
-    source: str = ""
+    source: str | None = None
     post: tuple[str, ...] = ()
     seconds: float = 20.0
     soak_minutes: float = 0.0
@@ -48,8 +48,8 @@ class PipelineOptions(SessionOptions):
     def __post_init__(self) -> None:
         """Check what no measurement could be made with."""
         super().__post_init__()
-        for name in ("format", "rate"):
-            if not getattr(self, name):
+        for name in ("format", "rate", "source"):
+            if getattr(self, name) in ((), ""):
                 raise UsageError(f"--{name} names nothing")
         if not all(0 < rate <= 1000 for rate in self.rate):
             raise UsageError("--rate: frames a second, more than 0, at most 1000")

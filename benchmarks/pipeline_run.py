@@ -13,12 +13,12 @@ from roadseg.benchmarks.memory import peak_mb, resident_mb
 from roadseg.runtime.engines.base import Engine
 from roadseg.runtime.errors import SourceError, UsageError
 from roadseg.runtime.ledger import Samples
-from roadseg.runtime.monitor import without_password
 from roadseg.runtime.pipeline import Pipeline
 from roadseg.runtime.postprocess import open_stages
 from roadseg.runtime.result import Result
 from roadseg.runtime.segmenter import Segmenter
 from roadseg.runtime.sources import open_source
+from roadseg.runtime.sources.query import hide_password
 
 AGES = {"p50": 50, "p90": 90, "p99": 99, "p99.9": 99.9}
 RSS_SAMPLES, LEAST_STEP_S = 200, 0.1  # reading it costs CPU time that would count
@@ -76,7 +76,7 @@ def run_pipeline(
     with open_source(uri) as source:
         if not source.info.live:
             raise UsageError(
-                f"{without_password(uri)} is no camera: add live=1 to synthetic:, or name a live "
+                f"{hide_password(uri)} is no camera: add live=1 to synthetic:, or name a live "
                 "source"
             )
         pipeline = Pipeline(source, segmenter)
@@ -84,7 +84,7 @@ def run_pipeline(
         with contextlib.closing(pipeline.results()) as results:
             ended = any(window.note(result) for result in results)
     if not ended:
-        raise SourceError(f"{without_password(uri)} ended before {seconds:g} s were measured")
+        raise SourceError(f"{hide_password(uri)} ended before {seconds:g} s were measured")
     ledger = pipeline.ledger
     counts = {name: getattr(ledger, name) for name in ("captured", *ACCOUNTED)}
     return {

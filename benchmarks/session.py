@@ -94,14 +94,14 @@ class SessionOptions:
 
     def again(self, *command: str) -> str:
         """Return the command that measures the same again, without its reports and gates."""
-        from roadseg.runtime.monitor import without_password
+        from roadseg.runtime.sources.query import hide_password
 
         words = [*command, *self.models]
         for one in fields(self):
             value = getattr(self, one.name)
             if one.name not in _REPORTS | _GATES and value != one.default:
                 words += _words(f"--{one.name.replace('_', '-')}", value)
-        return shlex.join(map(without_password, words))
+        return shlex.join(map(hide_password, words))
 
     def configurations(self, **shared: Any) -> list[Configuration]:
         """Return every model on every engine at every size; see combine."""

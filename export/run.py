@@ -103,7 +103,7 @@ def _make_others(work: Work, targets: Mapping[str, Target]) -> None:
 
 
 def float_spec(options: ExportOptions, spec: ModelSpec, path: Path) -> ModelSpec:
-    """Return the float artefact's spec.
+    """Return the float artefact's spec, with the metrics of a network that stays as it is.
 
     Raises ModelError for what cannot be exported, UsageError for a name that no file can have.
     """
@@ -117,6 +117,7 @@ def float_spec(options: ExportOptions, spec: ModelSpec, path: Path) -> ModelSpec
         raise UsageError(f"the name '{name}' cannot begin a file's name: give another with --name")
     size = options.size or Size(spec.width, spec.height)
     spec.check_size(size.width, size.height)
+    same = size == Size(spec.width, spec.height) and not options.half_weights
     versions = {
         **spec.versions,
         "onnx": onnx.__version__,
@@ -127,6 +128,7 @@ def float_spec(options: ExportOptions, spec: ModelSpec, path: Path) -> ModelSpec
         name=name,
         width=size.width,
         height=size.height,
+        metrics=spec.metrics if same else {},
         versions=versions,
         source_sha256=sha256(path),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import deque
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from roadseg.runtime.result import Result
+from roadseg.runtime.sources.query import hide_password
 
 if TYPE_CHECKING:
     from roadseg.runtime.pipeline import Pipeline
@@ -140,7 +140,7 @@ class Monitor:
             "precision": engine.spec.precision,
             "engine": engine.name,
             "input": [engine.width, engine.height],
-            "source": without_password(info.uri),
+            "source": hide_password(info.uri),
             "size": [info.width, info.height],
             "source_fps": info.fps,
             "metrics": engine.spec.metrics,
@@ -149,8 +149,3 @@ class Monitor:
                 for one in engine.spec.classes
             ],
         }
-
-
-def without_password(uri: str) -> str:
-    """Return a URI without the user and password of rtsp://user:password@camera/."""
-    return re.sub(r"//[^/]*@", "//", uri)

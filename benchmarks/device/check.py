@@ -75,12 +75,21 @@ def device_check(words: Sequence[str]) -> int:
     options = parse_options(COMMAND, DeviceOptions, words)
     Outputs(html=options.out).check()
     check = DeviceCheck(options)
-    check.run()
-    outcomes = [without_owner(each) for each in check.outcomes]
-    write_text(options.out, device_page(check.about, outcomes, check.rows))
-    print(text_table(check.outcomes))
-    print(f"report: {options.out}: please send it; it names the machine, not its owner or host")
+    try:
+        check.run()
+    except KeyboardInterrupt:  # what was found out until then is not lost
+        check.outcomes.append(Outcome("all", "what was left", SKIPPED, "stopped by Ctrl-C"))
+        _report(check)
+        raise
+    _report(check)
     return int(any(each.is_bad for each in check.outcomes))
+
+
+def _report(check: DeviceCheck) -> None:
+    outcomes, out = [without_owner(each) for each in check.outcomes], check.options.out
+    write_text(out, device_page(check.about, outcomes, check.rows))
+    print(text_table(check.outcomes))
+    print(f"report: {out}: please send it; it names the machine, not its owner or host")
 
 
 def without_owner(outcome: Outcome) -> Outcome:
@@ -105,6 +114,13 @@ class DeviceCheck:
         self.about = {"machine": machine(), "versions": versions(), "started": started}
         self.about["board"] = _board()
         self.about["sensors_before"] = snapshot()
+        try:
+            self._all_steps()
+        finally:
+            self.about["sensors_after"] = snapshot()
+            self.progress.clear()
+
+    def _all_steps(self) -> None:
         with tempfile.TemporaryDirectory(prefix="roadseg-") as folder:
             pairs = list(self._pairs(Path(folder)))
             for pair in pairs:
@@ -117,8 +133,6 @@ class DeviceCheck:
         self._step("kernels", "preprocess, decode, overlay", min(self.options.n, 100))
         self._step("live", "rendered roads, 30 FPS", LIVE, self.options.frames)
         self._cameras()
-        self.about["sensors_after"] = snapshot()
-        self.progress.clear()
 
     def _file(self, pair: Pair) -> tuple[Path, str, Path]:
         return shipped_models()[pair.model], pair.kind.name, pair.file

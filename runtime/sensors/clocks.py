@@ -42,8 +42,8 @@ def throttle_counts(root: Path) -> dict[str, int]:
                 found[name] = found.get(name, 0) + count
     for chip in listed(root / "sys/class/hwmon", "hwmon*"):  # over-current events of Jetsons
         for path in listed(chip, "oc*_event_cnt"):
-            number = path.name.split("_")[0]
-            found[f"over-current {number}"] = read_int(path) or 0
+            if (count := read_int(path)) is not None:
+                found[f"over-current {path.name.split('_')[0]}"] = count
     return found
 
 

@@ -131,7 +131,7 @@ class SensorLog:
     def _reasons(self, seen: Readings) -> list[str]:
         reasons = [*slowing(self._root), *throttle_flags(self._root)]
         for name, count in throttle_counts(self._root).items():
-            if count > self._counts.get(name, count):
+            if count > self._counts.setdefault(name, count):
                 reasons.append(name)
         for unit, (_, most) in seen.clocks.items():
             if most and most < self._limits.setdefault(unit, most):

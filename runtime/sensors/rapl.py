@@ -15,7 +15,8 @@ PLATFORM = "psys"  # the whole machine, packages and memory included
 class Zone:
     """A power zone of the kernel's powercap.
 
-    counter: file of microjoules; it begins anew after `range_uj`.
+    counter: file of microjoules; it begins anew after `range_uj`, which is 0 when it is not told:
+    then what is used at that moment is left out.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Zone:
         if now is None:
             return
         used = now - self.last_uj
-        self.joules += (used if used >= 0 else used + self.range_uj) / 1e6
+        self.joules += (used if used >= 0 else max(0, used + self.range_uj)) / 1e6
         self.last_uj = now
 
 

@@ -44,7 +44,6 @@ TAIL = (
     " ! videoconvert name=roadseg_convert ! appsink name=roadseg_sink max-buffers=4 sync=false"
     ' caps="video/x-raw,format=(string){' + ",".join(FORMATS) + '}"'
 )
-PASSWORD = re.compile(r"((?:pw|password|passphrase)\s*=\s*)(\"[^\"]*\"|\S+)")  # a property's
 PULL_S = 0.1  # how often an end or error is looked for
 CSI_SIZE = Size(1280, 720)
 
@@ -89,7 +88,7 @@ class GStreamerSource(OpenSource):
     def __init__(self, uri: str, timeouts: Timeouts | None = None) -> None:
         csi = uri.startswith("csi:")
         text = csi_pipeline(uri) if csi else uri.partition(":")[2]
-        self._uri, self._limits, self._lib = _printable(uri), timeouts or Timeouts(), gstreamer()
+        self._uri, self._limits, self._lib = hide_password(uri), timeouts or Timeouts(), gstreamer()
         self._cancelled = threading.Event()
         self._numbers = _Numbers()
         self._pipeline: int | None = _parse(
@@ -167,7 +166,7 @@ class GStreamerSource(OpenSource):
             error = POINTER(GError)()
             self._lib.gst_message_parse_error(message, byref(error), None)
             self._lib.gst_mini_object_unref(message)
-            raise SourceLost(f"{self._uri}: {_printable(self._lib.message(error))}")
+            raise SourceLost(f"{self._uri}: {hide_password(self._lib.message(error))}")
 
     def _describe(self, video: VideoInfo, csi: bool) -> SourceInfo:
         rate = video.fps[0] / video.fps[1] if video.fps[1] else 0.0
@@ -206,15 +205,11 @@ class GStreamerSource(OpenSource):
         return now - max(0, int(age))
 
 
-def _printable(text: str) -> str:
-    return PASSWORD.sub(r"\1***", hide_password(text))
-
-
 def _parse(library: Library, uri: str, text: str) -> int:
     error = POINTER(GError)()
     text = re.sub(r"!\s*appsink\b[^!]*$", "", text) + TAIL  # ours replaces one that is there
     pipeline = library.gst_parse_launch(text.encode(), byref(error))
-    told = _printable(library.message(error))
+    told = hide_password(library.message(error))
     if told and pipeline:  # GStreamer gives what it understood, and says what it did not
         library.gst_object_unref(pipeline)
     if told or not pipeline:

@@ -15,6 +15,12 @@ from roadseg.runtime.options import Size
 
 T = TypeVar("T")
 
+LOGIN = re.compile(r"://(?:[^\s/:]*:(?!\d*/)\S*|[^\s/]*)@")
+SECRET = re.compile(
+    r"(\b(?:pw|pwd|pass|password|passphrase|token|secret)\s*=\s*)(?:\"[^\"]*\"|[^\s&]+)",
+    re.IGNORECASE,
+)
+
 
 def parse_query(
     uri: str,
@@ -51,5 +57,9 @@ def _convert(uri: str, key: str, text: str, hint: Any) -> Any:
 
 
 def hide_password(uri: str) -> str:
-    """Return a URL, or a pipeline with URLs in it, that can be printed."""
-    return re.sub(r"(://[^/:@]*):[^/]*@", r"\1:***@", uri)
+    """Return a URI, or a pipeline, that can be shown: *** for who logs in, and for what is secret.
+
+    What a URL has before its last @ is a login, a / in the password among it, unless what
+    follows host: is a port. Secrets are told by names: user-pw=…, ?password=….
+    """
+    return SECRET.sub(r"\1***", LOGIN.sub("://***@", uri))

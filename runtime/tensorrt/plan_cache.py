@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadseg.runtime.artifact import spec_beside
-from roadseg.runtime.errors import ModelError
+from roadseg.runtime.errors import ModelError, UsageError
+from roadseg.runtime.files import check_writable
 from roadseg.runtime.spec import ModelSpec
 from roadseg.runtime.tensorrt.builder import build_plan
 from roadseg.runtime.tensorrt.options import PlanOptions
@@ -36,7 +37,8 @@ class PlanCache:
     ) -> Path:
         """Return the plan of an artefact for this machine, building it when it is not there.
 
-        Why it is built is told on stderr, since a build takes seconds to minutes.
+        Why it is built is told on stderr, since a build takes seconds to minutes. Raises UsageError
+        when the folder cannot be written to, before that.
         """
         content = onnx_content(model)
         key = PlanKey.of(content, platform, options)
@@ -46,6 +48,7 @@ class PlanCache:
         if why is None:
             path.touch()  # used last
             return path
+        self._check_writable(path)
         tell(f"TensorRT builds a plan of {spec.name} {spec.precision} at {options.sizes}: {why}")
         make_plan(path, content, spec, options, platform)
         self._drop_oldest(path)
@@ -55,6 +58,13 @@ class PlanCache:
         """Take a plan away."""
         for each in (path, spec_beside(path)):
             each.unlink(missing_ok=True)
+
+    @staticmethod
+    def _check_writable(path: Path) -> None:
+        try:
+            check_writable(path)
+        except UsageError as error:
+            raise UsageError(f"{error}: set XDG_CACHE_HOME to a folder that plans fit in") from None
 
     def _why(self, path: Path, key: PlanKey) -> str | None:
         """Return why a plan must be built; None when it is there and whole."""

@@ -91,6 +91,21 @@ def test_a_wrong_engine_is_found(
     assert re.search(r"^wrong +selftest +wrong on onnxruntime +\d", capsys.readouterr().out, re.M)
 
 
+def test_a_check_that_is_stopped_reports_what_it_found(
+    small: Path, tmp_path: Path, capsys: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check, "KINDS", {"onnxruntime": KINDS["onnxruntime"]})
+    monkeypatch.setattr(check.DeviceCheck, "_latency", stop)
+    out = tmp_path / "report.html"
+    assert main(["device-check", "--out", str(out)]) == 130
+    states = {each["step"]: each["state"] for each in stored(out.read_text())["outcomes"]}
+    assert states == {"selftest": OK, "all": SKIPPED}
+    assert f"report: {out}" in capsys.readouterr().out
+
+
 def flat_mask(packed: str) -> str:
     """Return a packed mask of the same size, of one class alone."""
     import base64

@@ -149,6 +149,7 @@ def test_a_gate_that_is_missed(model: Path, capsys: Capture) -> None:
         (["--frame-size", "95x64"], "NV12 frames have even sides"),
         (["--max-growth", "1"], "needs --soak-minutes"),
         (["--source", "synthetic:?size=96x64&frames=3"], "is no camera"),
+        (["--source", ""], "--source names nothing"),
         (["--threads", "-1"], "--threads is -1"),
         (["--post", "blur"], "unknown stage 'blur'"),
     ],
@@ -168,7 +169,7 @@ def test_a_cameras_password_is_in_no_row(model: Path, monkeypatch: pytest.Monkey
     asked = [Configuration("colours", str(model), "onnxruntime")]
     (row,) = measure_pipelines(asked, [Camera(uri)], 1.0, told.append, options)
     assert "secret" not in row.to_json() + "".join(told)
-    assert row.options["source"] == "rtsp://camera/1"
+    assert row.options["source"] == "rtsp://***@camera/1"
 
 
 def test_a_camera_that_ends_is_no_measurement(model: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,10 +13,13 @@ import pytest
 from onnx import TensorProto, shape_inference
 
 from roadseg.export.cli import main
+from roadseg.export.options import ExportOptions
+from roadseg.export.run import float_spec
 from roadseg.export.scores import snr_db
 from roadseg.export.to_fp16 import check_overflow, to_fp16
 from roadseg.runtime.artifact import read_artifact
 from roadseg.runtime.errors import CheckFailed
+from roadseg.runtime.options import Size
 
 
 def test_every_float_between_pixels_and_logits_is_half(exported: Path) -> None:
@@ -60,3 +65,14 @@ def test_the_command_writes_it(
     for kind in ("fp16", "int8"):  # their accuracy was not measured on all of val
         assert read_artifact(tmp_path / f"mobileunet-{kind}.onnx")[1].metrics == {}
     assert "mobileunet-fp16" in (tmp_path / "export.html").read_text()
+
+
+@pytest.mark.parametrize("change", [{"size": Size(256, 128)}, {"half_weights": True}])
+def test_another_size_and_rounded_weights_have_no_metrics_yet(
+    exported: Path, change: dict[str, Any]
+) -> None:
+    path = exported / "mobileunet.onnx"
+    spec = read_artifact(path)[1]
+    options = ExportOptions(model=str(path))
+    assert float_spec(options, spec, path).metrics == spec.metrics != {}
+    assert float_spec(replace(options, **change), spec, path).metrics == {}

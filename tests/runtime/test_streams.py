@@ -199,12 +199,12 @@ def test_a_recording_on_a_web_server_has_an_end(recording: str) -> None:
     [
         ("http://127.0.0.1:PORT/other.mjpg", SourceLost, "Not Found|404"),
         ("http://127.0.0.1:PORT/locked.mjpg", UsageError, "user or password is refused"),
-        ("http://u:secret@127.0.0.1:PORT/other.mjpg", SourceLost, r"http://u:\*\*\*@127"),
+        ("http://u:secret@127.0.0.1:PORT/other.mjpg", SourceLost, r"http://\*\*\*@127"),
         ("rtsp://127.0.0.1:1/cam", SourceLost, "refused"),
         ("rtsp://127.0.0.1:1/cam#carrier-pigeon", UsageError, "neither tcp nor udp"),
-        ("rtsp://u:a#secret@127.0.0.1/cam", UsageError, r"u:\*\*\*@127.*a # in a password is"),
+        ("rtsp://u:a#secret@127.0.0.1/cam", UsageError, r"\*\*\*@127.*a # in a password is"),
         ("rtsp://host.invalid/cam", SourceLost, "resolve|host"),
-        ("rtsp://u:secret@[::1/cam", SourceLost, r"rtsp://u:\*\*\*@\[::1/cam: "),
+        ("rtsp://u:secret@[::1/cam", SourceLost, r"rtsp://\*\*\*@\[::1/cam: "),
     ],
 )
 def test_what_cannot_be_opened(
@@ -215,11 +215,25 @@ def test_what_cannot_be_opened(
     assert "secret" not in str(raised.value)
 
 
-def test_what_is_printed_has_no_password() -> None:
-    assert hide_password("rtsp://a:b@host/cam?x=1") == "rtsp://a:***@host/cam?x=1"
-    assert hide_password("rtsp://a:b#c@d@host/cam#udp") == "rtsp://a:***@host/cam#udp"
-    assert hide_password("rtsp://a@host:554/cam") == "rtsp://a@host:554/cam"
-    assert hide_password("rtsp://host:554/cam@2") == "rtsp://host:554/cam@2"
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("camera:0", "camera:0"),
+        ("rtsp://host:554/cam@2", "rtsp://host:554/cam@2"),
+        ("rtsp://a:b@host:554/cam?x=1", "rtsp://***@host:554/cam?x=1"),
+        ("rtsp://a:b#c@d@host/cam#udp", "rtsp://***@host/cam#udp"),
+        ("rtsp://a:b/c@host/cam", "rtsp://***@host/cam"),
+        ("rtsp://a@d.e:b/c@host/cam", "rtsp://***@host/cam"),
+        ("http://token@host:554/cam", "http://***@host:554/cam"),
+        ("http://host/mjpg?user=a&Pwd=b/c&fps=5", "http://host/mjpg?user=a&Pwd=***&fps=5"),
+        (
+            'gst:rtspsrc location=rtsp://a:b@host user-pw="b c" ! filesrc location=/monkey=1',
+            "gst:rtspsrc location=rtsp://***@host user-pw=*** ! filesrc location=/monkey=1",
+        ),
+    ],
+)
+def test_what_is_shown_has_no_password(uri: str, shown: str) -> None:
+    assert hide_password(uri) == shown
 
 
 def test_ticks_of_a_streams_clock_are_no_rate() -> None:

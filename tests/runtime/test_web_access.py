@@ -9,7 +9,6 @@ import pytest
 from web_client import Answer, wait_until
 
 from roadseg.runtime.errors import UsageError
-from roadseg.runtime.monitor import without_password
 from roadseg.runtime.web import Address
 from roadseg.runtime.web.address import TOKEN_VARIABLE
 
@@ -78,9 +77,3 @@ def test_a_token_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(TOKEN_VARIABLE, bad)
         with pytest.raises(UsageError, match="ROADSEG_TOKEN is no token: 16 or more"):
             Address.parse("jetson.local:80")
-
-
-def test_passwords_are_not_shown() -> None:
-    assert without_password("rtsp://me:pa@camera:554/1?x=1") == "rtsp://camera:554/1?x=1"
-    assert without_password("rtsp://me:p@ss@camera/1") == "rtsp://camera/1"
-    assert without_password("camera:0") == "camera:0"

@@ -129,6 +129,16 @@ def test_rapl_adds_packages_and_memory_and_counters_begin_anew(write: Write) -> 
     assert meter.joules(2) == pytest.approx(100.0 + 100.0 + 1.0)
 
 
+def test_rapl_without_a_range_never_gives_energy_back(write: Write) -> None:
+    root = write(X86)
+    (root / f"{POWERCAP}/intel-rapl:0/max_energy_range_uj").unlink()
+    meter = RaplMeter(find_zones(root))
+    write({f"{POWERCAP}/intel-rapl:0/energy_uj": 56_671_150})
+    assert meter.joules(1) == 0.0
+    write({f"{POWERCAP}/intel-rapl:0/energy_uj": 66_671_150})
+    assert meter.joules(2) == pytest.approx(10.0)
+
+
 def test_the_platform_counter_has_all_others(write: Write) -> None:
     at = f"{POWERCAP}/intel-rapl:1"
     root = write({**X86, f"{at}/name": "psys", f"{at}/energy_uj": 5, f"{at}/x": 1})
@@ -191,6 +201,15 @@ def test_throttling_is_flagged_once_and_with_its_reason(
     assert log.update().throttled[0] == reason
     write(files)  # what was seen stays
     assert log.update().throttled[0] == reason
+
+
+def test_a_counter_that_sleeps_at_first_is_not_throttling(write: Write) -> None:
+    root = write({**ORIN_NANO, f"{HWMON}/hwmon2/oc1_event_cnt": ""})
+    log = SensorLog(root)
+    write({f"{HWMON}/hwmon2/oc1_event_cnt": 5})
+    assert log.update().throttled == []
+    write({f"{HWMON}/hwmon2/oc1_event_cnt": 6})
+    assert log.update().throttled == ["over-current oc1"]
 
 
 def test_a_clock_that_idles_is_not_throttled(write: Write) -> None:

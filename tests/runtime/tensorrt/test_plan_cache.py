@@ -51,6 +51,17 @@ def test_a_plan_is_built_once(model: Path, make_platform: MakePlatform, capsys: 
     assert platform.trt.builds == 1
 
 
+def test_where_no_plan_can_be_kept_none_is_built(
+    model: Path, make_platform: MakePlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    platform = make_platform()
+    with pytest.raises(UsageError, match=r"file is no folder: set XDG_CACHE_HOME to"):
+        take(model, platform)
+    assert platform.trt.builds == 0
+
+
 @pytest.mark.parametrize(
     ("device", "version", "options", "reason"),
     [
