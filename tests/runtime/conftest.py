@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from roadseg.runtime import _native
 from roadseg.runtime.engines import open_engine
 from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.monitor import Monitor
@@ -29,6 +30,15 @@ from roadseg.runtime.sources.base import OpenSource, SourceInfo
 from roadseg.runtime.web import Address
 
 Pixels = NDArray[np.uint8]
+
+
+@pytest.fixture(params=_native.isas())
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each of the instruction sets that kernels have here."""
+    before = _native.isa()
+    _native.use_isa(request.param)
+    yield request.param
+    _native.use_isa(before)
 
 
 def striped(width: int = 96, height: int = 64, shift: int = 0) -> tuple[Pixels, Pixels]:

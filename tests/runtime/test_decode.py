@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from bilinear import resize_axis
 from numpy.typing import NDArray
 
 from roadseg.runtime import _native
@@ -28,13 +28,7 @@ SIZES = [
     ((200, 4), (1, 1)),
 ]
 
-
-@pytest.fixture(params=_native.isas(), autouse=True)
-def isa(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = _native.isa()
-    _native.use_isa(request.param)
-    yield request.param
-    _native.use_isa(before)
+pytestmark = pytest.mark.usefixtures("isa")
 
 
 def noise(classes: int, size: tuple[int, int]) -> Logits:
@@ -49,16 +43,6 @@ def regions(classes: int, size: tuple[int, int]) -> Logits:
     for number in range(classes):
         logits[number] = 0.1 * logits[number] + 40 * np.cos(3 * x + 2 * y * number + number)
     return logits
-
-
-def resize_axis(values: NDArray[np.float64], size: int, axis: int) -> NDArray[np.float64]:
-    """Bilinear along one axis, half-pixel centres, edges clamped."""
-    source = values.shape[axis]
-    position = ((np.arange(size) + 0.5) * source / size - 0.5).clip(0, source - 1)
-    low = position.astype(int)
-    high = np.minimum(low + 1, source - 1)
-    weight = (position - low).reshape([-1 if i == axis else 1 for i in range(values.ndim)])
-    return values.take(low, axis) * (1 - weight) + values.take(high, axis) * weight
 
 
 def upsampled(logits: Logits, size: tuple[int, int]) -> NDArray[np.float64]:

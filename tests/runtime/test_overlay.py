@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,13 +15,7 @@ Bytes = NDArray[np.uint8]
 RANDOM = np.random.default_rng(11)
 PALETTE: Bytes = RANDOM.integers(0, 256, (256, 3), np.uint8)
 
-
-@pytest.fixture(params=_native.isas(), autouse=True)
-def isa(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = _native.isa()
-    _native.use_isa(request.param)
-    yield request.param
-    _native.use_isa(before)
+pytestmark = pytest.mark.usefixtures("isa")
 
 
 def picture(width: int, height: int) -> tuple[Bytes, Bytes]:

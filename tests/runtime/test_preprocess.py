@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
 import pytest
+from bilinear import resize_axis
 from numpy.typing import NDArray
 
 from roadseg.runtime import _native
@@ -35,13 +35,7 @@ SIZES = [
 ]
 ODD_SIZES = [((63, 47), (101, 33)), ((1, 1), (9, 4)), ((33, 1), (20, 3)), ((17, 9), (17, 9))]
 
-
-@pytest.fixture(params=_native.isas(), autouse=True)
-def isa(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = _native.isa()
-    _native.use_isa(request.param)
-    yield request.param
-    _native.use_isa(before)
+pytestmark = pytest.mark.usefixtures("isa")
 
 
 def random_frame(format: PixelFormat, size: tuple[int, int], padding: int = 0) -> Frame:
@@ -99,16 +93,6 @@ def rgb_reference(frame: Frame) -> NDArray[np.float64]:
     green_u, green_v = blue * 0.114 / 0.587, red * 0.299 / 0.587
     rgb = np.stack([y + red * v, y - green_u * u - green_v * v, y + blue * u], -1)
     return rgb.clip(0, 255)
-
-
-def resize_axis(values: NDArray[np.float64], size: int, axis: int) -> NDArray[np.float64]:
-    """Bilinear along one axis, half-pixel centres, edges clamped."""
-    source = values.shape[axis]
-    position = ((np.arange(size) + 0.5) * source / size - 0.5).clip(0, source - 1)
-    low = position.astype(int)
-    high = np.minimum(low + 1, source - 1)
-    weight = (position - low).reshape([-1 if i == axis else 1 for i in range(values.ndim)])
-    return values.take(low, axis) * (1 - weight) + values.take(high, axis) * weight
 
 
 def reference(frame: Frame, size: tuple[int, int]) -> NDArray[np.float64]:

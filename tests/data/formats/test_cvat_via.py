@@ -4,39 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-import pickle
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from annotated_picture import BOX, OVER, image, masks, names
 
 from roadseg.data import open_dataset
 from roadseg.data.cli import main
 from roadseg.data.formats.painted import voc_color
 
-HEIGHT, WIDTH = 30, 40
 Told = pytest.CaptureFixture[str]
-BOX = [4, 4, 24, 4, 24, 20, 4, 20]  # x 4 to 24, y 4 to 20
-OVER = [14, 10, 34, 10, 34, 26, 14, 26]
-
-
-def image(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-    assert cv2.imwrite(str(path), pixels)
-    return path
-
-
-def masks(uri: str) -> list[np.ndarray]:
-    dataset = open_dataset(uri)
-    read = pickle.loads(pickle.dumps(dataset.read))  # as a data loader's workers get it
-    return [read(sample)[1] for sample in dataset.samples]
-
-
-def names(uri: str) -> list[str]:
-    return [info.name for info in open_dataset(uri).classes]
 
 
 CVAT = """<?xml version="1.0" encoding="utf-8"?>
