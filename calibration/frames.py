@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roadseg.data import Dataset, open_dataset
-from roadseg.runtime.errors import CorruptFrame, DataError
+from roadseg.runtime.errors import DataError
 from roadseg.runtime.frame import Frame, PixelFormat
 from roadseg.runtime.options import Size
 from roadseg.runtime.preprocess import preprocess
-from roadseg.runtime.sources import open_source
+from roadseg.runtime.sources import open_source, whole_frames
 
 Pixels = NDArray[np.uint8]
 
@@ -92,17 +92,11 @@ def _from_source(uri: str, count: int) -> Iterator[LabelledFrame]:
     with open_source(uri) as source:
         total = source.info.frames or count * ENDLESS_STEP
         wanted = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
-        for place in range(total):
-            try:
-                frame = source.read()
-            except CorruptFrame:
-                continue
-            if frame is None:
+        for place, frame in whole_frames(source):
+            if place in wanted:
+                yield LabelledFrame(_copy(frame), None)
+            if place >= total - 1:
                 return
-            kept = _copy(frame) if place in wanted else None
-            frame.release()
-            if kept is not None:
-                yield LabelledFrame(kept, None)
 
 
 def _copy(frame: Frame) -> Frame:

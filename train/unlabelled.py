@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from roadseg.runtime.errors import CorruptFrame, DataError
+from roadseg.runtime.errors import DataError
 from roadseg.runtime.images import decode_image, is_image
-from roadseg.runtime.sources import open_source
+from roadseg.runtime.sources import open_source, whole_frames
 from roadseg.train.pseudo_labels import UNLABELLED
 
 Pixels = NDArray[np.uint8]
@@ -65,17 +65,9 @@ def _video(path: Path) -> Iterator[tuple[str, Path | bytes]]:
     if not path.is_file():
         raise DataError(f"{path}: there is no such folder or video")
     with open_source(str(path)) as source:
-        step, number = max(1, round(VIDEO_STEP_S * source.info.fps)), -1
-        while True:
-            number += 1
-            try:
-                frame = source.read()
-            except CorruptFrame:
-                continue
-            if frame is None:
-                return
+        step = max(1, round(VIDEO_STEP_S * source.info.fps))
+        for number, frame in whole_frames(source):
             if number % step == 0:
                 options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
                 content = cv2.imencode(".jpg", np.ascontiguousarray(frame.pixels), options)[1]
                 yield f"{path}, frame {number}", content.tobytes()
-            frame.release()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from roadseg.runtime.errors import DataError, UsageError
+from roadseg.runtime.errors import CorruptFrame, DataError, UsageError
+from roadseg.runtime.frame import Frame
 from roadseg.runtime.sources.base import Source, SourceInfo, Timeouts
 
-__all__ = ["Source", "SourceInfo", "Timeouts", "is_live", "open_source"]
+__all__ = ["Source", "SourceInfo", "Timeouts", "is_live", "open_source", "whole_frames"]
 
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt", "rtp")
 KNOWN = (
@@ -55,6 +57,26 @@ def open_source(uri: str, timeouts: Timeouts | None = None) -> Source:
     if colon and rest.startswith("//"):
         raise UsageError(f"{uri}: unknown kind of source '{kind}': known are {KNOWN}")
     return _open_files(Path(uri))
+
+
+def whole_frames(source: Source) -> Iterator[tuple[int, Frame]]:
+    """Give the frames of a source and their numbers until its end; broken ones are left out.
+
+    A frame is released when the next one is asked for.
+    """
+    number = -1
+    while True:
+        number += 1
+        try:
+            frame = source.read()
+        except CorruptFrame:
+            continue
+        if frame is None:
+            return
+        try:
+            yield number, frame
+        finally:
+            frame.release()
 
 
 def _open_camera(kind: str, rest: str, uri: str, timeouts: Timeouts | None) -> Source:
