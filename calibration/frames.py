@@ -34,12 +34,12 @@ class LabelledFrame:
 def calibration_frames(uri: str, count: int, split: str, seed: int = 0) -> list[LabelledFrame]:
     """Return up to `count` frames of a data set, a folder, a video or synthetic:.
 
-    Of a data set's split (of the whole set where it has no such split) one is drawn from each of
-    `count` equal parts, seeded; of a video or folder evenly. Raises DataError when there are none.
+    One is drawn from each of `count` equal parts, seeded: of a data set's split (of the whole set
+    where it has no such split), of a video, of a folder. Raises DataError when there are none.
     """
     if count < 1:
         raise DataError(f"{uri}: {count} frames were asked for; at least 1 is needed")
-    frames = list(_from_dataset(uri, count, split, seed) or _from_source(uri, count))
+    frames = list(_from_dataset(uri, count, split, seed) or _from_source(uri, count, seed))
     if not frames:
         raise DataError(f"{uri}: there are no frames in it")
     return frames
@@ -84,14 +84,14 @@ def spread(total: int, count: int, seed: int) -> list[int]:
     return [int(random.integers(a, b)) for a, b in itertools.pairwise(edges)]
 
 
-def _from_source(uri: str, count: int) -> Iterator[LabelledFrame]:
+def _from_source(uri: str, count: int, seed: int) -> Iterator[LabelledFrame]:
     """Read on through a source; all frames are given back at once, those that are taken as copies.
 
     A camera has few buffers, and none after it is closed.
     """
     with open_source(uri) as source:
         total = source.info.frames or count * ENDLESS_STEP
-        wanted = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
+        wanted = set(spread(total, count, seed))
         for place, frame in whole_frames(source):
             if place in wanted:
                 yield LabelledFrame(_copy(frame), None)
