@@ -21,6 +21,7 @@ FORMAT = "roadseg checkpoint"
 DENOISING = "roadseg denoising"  # of --pretrain denoise: to resume from alone
 SCHEMA = 1
 LAST, BEST = "last.pt", "best.pt"  # in a run's folder: to resume from, to use
+START = "start.pt"  # the artefact's network that a run began with, to average with
 DENOISED = "denoised.pt"  # what --pretrain denoise leaves for --weights
 OTHER_KIND = {
     FORMAT: f"is a run of --pretrain denoise: resume it with that, or use its {DENOISED} "

@@ -15,7 +15,7 @@ from roadseg.runtime.files import check_folder
 from roadseg.runtime.spec import ModelSpec
 from roadseg.train.allocator import keep_freed_memory
 from roadseg.train.batches import Batches
-from roadseg.train.checkpoint import BEST, DENOISED, LAST
+from roadseg.train.checkpoint import BEST, DENOISED, LAST, START
 from roadseg.train.distributed import process_group, rank, world_size
 from roadseg.train.inputs import (
     build_batches,
@@ -84,7 +84,7 @@ def carry_out(options: TrainOptions, prepare: Callable[[TrainOptions], Run]) -> 
 
 def clear_parts(folder: Path) -> None:
     """Remove what was half-written when the run was killed."""
-    for path in map(Path, (LAST, BEST, DENOISED, METRICS, RECIPE, *PICTURES)):
+    for path in map(Path, (LAST, BEST, START, DENOISED, METRICS, RECIPE, *PICTURES)):
         for part in folder.glob(f".{path.stem}.*.part{path.suffix}"):
             part.unlink()
 
@@ -104,7 +104,10 @@ def prepare(options: TrainOptions) -> Trainer:
     settle(start, spec, batches)
     loss = build_loss(options, training, start.network).to(choose_device(options.device))
     step = Step(options, start.network, spec, loss, distillation)
-    return Trainer(options, step, batches, Validation(validation))
+    trainer = Trainer(options, step, batches, Validation(validation))
+    if start.learned is not None:
+        trainer.keep_start(start.learned)
+    return trainer
 
 
 def fit_together(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from roadseg.runtime.artifact import read_artifact
 from roadseg.runtime.errors import UsageError
 from roadseg.runtime.shipped import resolve_model, shipped_models
 from roadseg.train.networks import Network, build_network, complete_config
@@ -22,6 +23,8 @@ class Start:
     config: that builds it again, all defaults written out.
     origin: of the weights, to be told; "" for a run that goes on.
     is_folded: whether its norms still have to be measured: it came from an artefact.
+    learned: what the artefact's network was trained on; None for other weights, and when it
+        gets a new head.
     quantization: for its ModelSpec: {"method": "qat"} when its convolutions round.
     """
 
@@ -29,6 +32,7 @@ class Start:
     config: dict[str, Any]
     origin: str
     is_folded: bool = False
+    learned: dict[str, Any] | None = None
     quantization: dict[str, Any] = field(default_factory=dict)
 
 
@@ -43,7 +47,11 @@ def start_network(options: TrainOptions, classes: int) -> Start:
     if options.network_options:
         raise UsageError(f"{options.weights} brings its own network: leave --network-options out")
     network, config = load_artifact_weights(artifact, classes, load=not options.resume)
-    return Start(network, config, "" if options.resume else artifact.name, not options.resume)
+    if options.resume:
+        return Start(network, config, "")
+    spec = read_artifact(artifact)[1]
+    learned = spec.trained_on if len(spec.classes) == classes else None
+    return Start(network, config, artifact.name, is_folded=True, learned=learned)
 
 
 def starting_artifact(weights: str) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from roadseg.data.confusion import ConfusionMatrix
+from roadseg.runtime.spec import ModelSpec
 from roadseg.train import checkpoint
 from roadseg.train.batches import Batches
 from roadseg.train.distributed import rank
@@ -22,7 +24,10 @@ from roadseg.train.validation import Validation, spec_metrics
 
 
 class Trainer(Loop):
-    """A run that learns labels, and keeps the network that does best on those held back."""
+    """A run that learns labels, and keeps the network that does best on those held back.
+
+    start: the checkpoint of the artefact's network that it begins with, if it does.
+    """
 
     def __init__(
         self,
@@ -34,6 +39,16 @@ class Trainer(Loop):
         super().__init__(options, step, batches)
         self.validation = validation
         self.matrix = ConfusionMatrix(len(self.spec.classes))
+        self.start: tuple[ModelSpec, dict[str, Any]] | None = None
+
+    def keep_start(self, learned: dict[str, Any]) -> None:
+        """Keep the network as it is, to be written beside the first epoch.
+
+        learned: what it was trained on before. Its norms are measured on this run's images, so that
+        no other file has the weights to average those of the end with.
+        """
+        state = copy.deepcopy(self.step.average.network.state_dict())
+        self.start = self.spec.replace(trained_on=learned, metrics={}), {"average": state}
 
     def finish_epoch(self, row: dict[str, Any], last: bool) -> None:
         """Validate when it is due, then record the epoch."""
@@ -58,6 +73,9 @@ class Trainer(Loop):
         self.outputs.write_records(self.state.history)
         if matrices:
             self.outputs.draw(self.state.history, network, self.spec, images, matrices)
+        if self.start:
+            checkpoint.save(self.options.out / checkpoint.START, *self.start)
+            self.start = None
         if is_best:  # what using the network needs
             average = {"average": network.state_dict()}
             path = self.options.out / checkpoint.BEST

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 
-from roadseg.export.to_onnx import checkpoint_to_onnx
+from roadseg.export.to_onnx import checkpoint_to_onnx, with_spec
 from roadseg.train.averaging import main
 from roadseg.train.checkpoint import load_checkpoint, read, save
 from roadseg.train.cli import main as seg_train
@@ -55,6 +56,27 @@ def test_a_training_goes_on_from_it(
     out = tmp_path / "both.pt"
     assert main([str(out), f"{taught}:0.5", f"{taught_on}:0.5"]) == 0
     assert seg_train(argv("--weights", str(out), "--epochs", "1")) == 0
+
+
+def test_what_went_on_from_an_artefact_is_averaged_with_it(
+    taught: Path, tmp_path: Path, argv: Callable[..., list[str]]
+) -> None:
+    artefact = tmp_path / "taught.onnx"
+    onnx.save(with_spec(*checkpoint_to_onnx(taught)), artefact)
+    words = argv("--weights", str(artefact), "--epochs", "1", "--network-options", "", out="on")
+    assert seg_train(words) == 0
+    start = load_checkpoint(tmp_path / "on" / "start.pt")
+    images = torch.randn(1, 3, 32, 64)
+    with torch.no_grad():
+        wanted, found = load_checkpoint(taught).network(images), start.network(images)
+    torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-3)
+    assert start.spec.trained_on == load_checkpoint(taught).spec.trained_on
+    parts = [f"{tmp_path}/on/{name}.pt:0.5" for name in ("start", "last")]
+    assert main([str(tmp_path / "both.pt"), *parts]) == 0
+
+
+def test_other_weights_need_no_copy_of_their_start(taught_on: Path) -> None:
+    assert not (taught_on.parent / "start.pt").exists()
 
 
 def test_an_artefact_is_made_of_it(taught: Path, taught_on: Path, tmp_path: Path) -> None:
