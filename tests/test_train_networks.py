@@ -43,6 +43,7 @@ def commands(tmp_path: Path) -> list[list[str]]:
 def stages(tmp_path: Path) -> list[str]:
     """The folders of the trainings, which trainings that ran would have made."""
     names = [f"{network}_{stage}" for network in ("mobileunet", "deeplabv3plus") for stage in STEPS]
+    names.insert(2, "mobileunet_more")
     names += ["mobileunet_camvid_held", "mobileunet_both_held"]
     for name in names:
         (tmp_path / "runs" / name).mkdir(parents=True)
