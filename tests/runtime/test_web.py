@@ -208,7 +208,7 @@ def test_status_and_about(serve: Serve) -> None:
     assert counts.pop("captured") == sum(counts.values())
     assert sum(second[1] for second in status["history"]) >= 1
     about = json.loads(Answer(run.port, "/about.json").body)
-    assert about["source"] == "rtsp://camera/1"
+    assert about["source"] == "rtsp://***@camera/1"
     assert [one["name"] for one in about["classes"]] == ["red", "green", "blue"]
     assert about["alpha"] == 0.5
 

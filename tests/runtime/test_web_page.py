@@ -104,7 +104,7 @@ def test_numbers_and_plots_on_a_desk_and_on_a_phone(
         told = tab.run("[...ledger.rows].map(r => Number(r.cells[1].textContent.replace(',', '')))")
         assert told[0] == sum(told[1:]) > 0
         assert tab.run("sinks.rows[1].cells[0].textContent") == "web"
-        assert "rtsp://camera/1" in tab.run("about.textContent")
+        assert "rtsp://***@camera/1" in tab.run("about.textContent")
         assert tab.run("document.documentElement.scrollWidth") == width
         small = "[...document.querySelectorAll('button')].filter(b => b.offsetHeight < 32).length"
         assert tab.run(small) == 0, "fingers need room"
