@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 LOGIN = re.compile(r"://(?:[^\s/:]*:(?!\d*/)\S*|[^\s/]*)@")
 SECRET = re.compile(
-    r"(\b(?:pw|pwd|pass|password|passphrase|token|secret)\s*=\s*)(?:\"[^\"]*\"|[^\s&]+)",
+    r"(\b(?:pw|pwd|pass|password|passphrase|token|secret)\s*=\s*)(?:\"[^\"]*\"|'[^']*'|[^\s&]+)",
     re.IGNORECASE,
 )
 

@@ -226,6 +226,7 @@ def test_what_cannot_be_opened(
         ("rtsp://a@d.e:b/c@host/cam", "rtsp://***@host/cam"),
         ("http://token@host:554/cam", "http://***@host:554/cam"),
         ("http://host/mjpg?user=a&Pwd=b/c&fps=5", "http://host/mjpg?user=a&Pwd=***&fps=5"),
+        ("gst:rtspsrc user-pw='b c' ! x", "gst:rtspsrc user-pw=*** ! x"),
         (
             'gst:rtspsrc location=rtsp://a:b@host user-pw="b c" ! filesrc location=/monkey=1',
             "gst:rtspsrc location=rtsp://***@host user-pw=*** ! filesrc location=/monkey=1",
