@@ -18,6 +18,7 @@ from roadseg.runtime.options import Size
 from roadseg.runtime.sources.v4l2.faults import source_error
 from roadseg.runtime.sources.v4l2.mjpg import decode_mjpg
 from roadseg.runtime.sources.v4l2.negotiation import Mode, choose, missing
+from roadseg.runtime.sources.v4l2.numbering import FrameNumbers
 from roadseg.runtime.sources.v4l2.opening import open_within
 from roadseg.runtime.sources.v4l2.options import V4l2Options
 from roadseg.runtime.sources.v4l2.views import PlaneView
@@ -139,6 +140,22 @@ def test_what_errors_of_the_kernel_mean(code: str, kind: type[SourceError], told
     assert type(fault) is kind
     with pytest.raises(kind, match=told):
         raise fault
+
+
+@pytest.mark.parametrize(
+    ("driver", "empty", "given"),
+    [
+        ([0, 1, 4, 5], [], [0, 1, 4, 5]),
+        ([7, 8, 8, 9, 11], [], [7, 8, 9, 10, 12]),
+        ([3, 3, 3], [], [3, 4, 5]),
+        ([2, 0, 3, 5], [1], [2, 3, 4, 6]),  # an empty buffer's number says nothing
+    ],
+)
+def test_no_number_of_a_frame_comes_twice(
+    driver: list[int], empty: list[int], given: list[int]
+) -> None:
+    numbers = FrameNumbers()
+    assert [numbers.of(one, at in empty) for at, one in enumerate(driver)] == given
 
 
 class Hanging:

@@ -19,6 +19,7 @@ from roadseg.runtime.sources.v4l2.faults import source_error
 from roadseg.runtime.sources.v4l2.memory import KINDS, Memory, StreamMemory
 from roadseg.runtime.sources.v4l2.mjpg import decode_mjpg
 from roadseg.runtime.sources.v4l2.negotiation import PIXEL_FORMATS, Mode, missing, negotiate
+from roadseg.runtime.sources.v4l2.numbering import FrameNumbers
 from roadseg.runtime.sources.v4l2.opening import open_within
 from roadseg.runtime.sources.v4l2.options import V4l2Options, format_name
 from roadseg.runtime.sources.v4l2.views import plane_views
@@ -31,7 +32,6 @@ class V4l2Source(OpenSource):
 
     A frame's buffer goes back to the driver with `release`; while all are held, the camera drops
     frames. Frames stay readable after close, as a copy: the driver's memory is given up then.
-    Buffers that come back empty have no number of their own: one is added to those after them.
 
     node: the device file that it was opened by.
     """
@@ -40,7 +40,7 @@ class V4l2Source(OpenSource):
         """Open a device node; see open_camera for a limit of the time that it takes."""
         self.options, self.node = options, node
         self._closed = False
-        self._empty = 0
+        self._numbers = FrameNumbers()
         self._stream: _v4l2.Stream | None = None
         self._memory: StreamMemory | None = None
         self._views: list[list[Pixels]] = []
@@ -118,7 +118,7 @@ class V4l2Source(OpenSource):
         if filled is None or self._stream is None:
             return None
         release = functools.partial(self._stream.give_back, filled.index, filled.loan)
-        sequence = filled.sequence + self._empty
+        sequence = self._numbers.of(filled.sequence, empty=not any(filled.bytes))
         taken = filled.timestamp_ns or time.monotonic_ns()
         if fault := self._find_fault(filled):
             release()
@@ -181,7 +181,6 @@ class V4l2Source(OpenSource):
 
     def _find_fault(self, filled: _v4l2.Filled) -> str:
         if not any(filled.bytes):
-            self._empty += 1
             return "a buffer came back empty"
         if filled.error:
             return f"frame {filled.sequence} is damaged, says the driver"

@@ -93,7 +93,7 @@ def test_a_run_follows_the_signal() -> None:
             numbers.append(frame.sequence)
             frame.release()
     assert sizes[0] == (640, 480)
-    assert numbers == sorted(numbers)  # vivid gives one twice now and then
+    assert numbers == sorted(set(numbers))
     assert outages.count == 1
     assert any(one.state is SourceState.LOST and "another signal" in one.reason for one in told)
     assert any("frames are now 720x576" in one.reason for one in told)
