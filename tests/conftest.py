@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
@@ -141,15 +142,16 @@ def camera_vms(
 ) -> Iterator[dict[str, virtual_machine.CameraVm]]:
     """Boot the selected tests' VMs before the first test: each takes minutes of one core."""
     wishes = {item.name: item.get_closest_marker("camera_vm") for item in request.session.items}
-    started = {}
-    for name, wish in wishes.items():
-        if wish and not virtual_machine.missing():
-            told = (tmp_path_factory.mktemp("vm") / "told").open("w+b")
-            model = request.getfixturevalue("model")
-            started[name] = virtual_machine.start(model, told, *wish.args, **wish.kwargs)
-    yield started
-    for machine in started.values():
-        machine.stop()
+    with contextlib.ExitStack() as started:
+        machines = {}
+        for name, wish in wishes.items():
+            if wish and not virtual_machine.missing():
+                told = (tmp_path_factory.mktemp("vm") / "told").open("w+b")
+                model = request.getfixturevalue("model")
+                machine = virtual_machine.start(model, told, *wish.args, **wish.kwargs)
+                started.callback(machine.stop)
+                machines[name] = machine
+        yield machines
 
 
 @pytest.fixture
