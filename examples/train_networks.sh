@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Trains the networks in the package again, exports them, and measures their recipe on drives that it
-# never saw: examples/train_networks.sh CAMVID_FOLDER IDD_LITE_FOLDER [OUT]. On two CPU cores some six
+# never saw: examples/train_networks.sh CAMVID_FOLDER IDD_LITE_FOLDER [OUT]. On two CPU cores some ten
 # hours, by images a second; a stopped run goes on when the script is started again. TRY=1 does one
 # short epoch of each stage, to see that all of it works.
 #
 # Each network learns CamVid, goes on with IDD-Lite beside, is the mean of its weights before and after,
 # and has its head's biases fitted to mIoU. MobileUNet then goes on once more, with harder colours, weather,
-# blur and JPEG, and is again the mean of before and after. The numbers of epochs are those of the networks in the package.
+# blur and JPEG, and is again the mean of before and after. RoadNet learns both sets from random weights, with that MobileUNet in
+# INT8 as teacher. The numbers of epochs are those of the networks in the package.
 set -euo pipefail
 
 camvid=camvid:${1:?where is CamVid (train/images, train/masks, val/images, val/masks)?}
@@ -43,6 +44,11 @@ adjust() { # OUT, the checkpoint, then what it is fitted to
   python3 -m roadseg.train.logit_adjustment "$@"
 }
 
+export_both() { # the checkpoint
+  seg-export "$1" --int8 --half-weights --bias-correction --size "$export_size" --data "$camvid" \
+    --score-frames 101 --out "$out/models"
+}
+
 unet=(--network-options '{"stem_stride": 4, "stride": 4}')
 deeplab=(--network deeplabv3plus --network-options '{"stem_stride": 4, "stride": 8, "rates": [4, 8, 12]}')
 
@@ -61,9 +67,25 @@ average "$out/deeplabv3plus_mean.pt" "$out/deeplabv3plus_camvid/last.pt:0.5" "$o
 
 for network in mobileunet deeplabv3plus; do
   adjust "$out/$network.pt" "$out/${network}_mean.pt" --data "$both"
-  seg-export "$out/$network.pt" --int8 --half-weights --bias-correction --size "$export_size" \
-    --data "$camvid" --score-frames 101 --out "$out/models"
+  export_both "$out/$network.pt"
 done
+
+roadnet="--network roadnet --data $both --aspect 1.4 --evaluate-every 100 --teacher $out/models/mobileunet-int8.onnx"
+small="$roadnet --size 640x320 --crop 448x256 --batch-size 16"
+large="$roadnet --size 1024x512 --crop 768x448 --warmup 0.3"
+more=(--color 1.5 --weather 0.1 --blur 0.1 --jpeg 0.1)
+
+train roadnet_small "$small" --weights none --mix 6,10 --lr 4e-3 --scale-min 0.8 --epochs 81
+train roadnet_large "$large" --weights "$out/roadnet_small/last.pt" --mix 3,5 --lr 2e-3 --epochs 33
+adjust "$out/roadnet_first.pt" "$out/roadnet_large/last.pt" --data "$both"
+train roadnet_more "$small" "${more[@]}" --weights "$out/roadnet_first.pt" --mix 7,9 --lr 3e-3 --epochs 52
+train roadnet_one "$large" "${more[@]}" --weights "$out/roadnet_more/last.pt" --mix 4,4 --lr 2e-3 --epochs 14
+train roadnet_other "$large" "${more[@]}" --weights "$out/roadnet_more/last.pt" --mix 4,4 --lr 2e-3 --epochs 13 --seed 1
+average "$out/roadnet_mean.pt" "$out/roadnet_one/last.pt:0.5" "$out/roadnet_other/last.pt:0.5"
+adjust "$out/roadnet_second.pt" "$out/roadnet_mean.pt" --data "$both"
+train roadnet_third "$large" "${more[@]}" --weights "$out/roadnet_second.pt" --mix 4,4 --lr 3e-3 --epochs 41 --seed 5
+average "$out/roadnet.pt" "$out/roadnet_second.pt:0.5" "$out/roadnet_third/last.pt:0.5"
+export_both "$out/roadnet.pt"
 
 # Without a drive of CamVid and 31 drives of IDD-Lite: what the first two parts are worth on roads that nobody
 # showed them. Both runs end with the scores on these drives; of their mean seg-bench tells that of each

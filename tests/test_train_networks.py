@@ -44,6 +44,7 @@ def stages(tmp_path: Path) -> list[str]:
     """The folders of the trainings, which trainings that ran would have made."""
     names = [f"{network}_{stage}" for network in ("mobileunet", "deeplabv3plus") for stage in STEPS]
     names.insert(2, "mobileunet_more")
+    names += [f"roadnet_{part}" for part in ("small", "large", "more", "one", "other", "third")]
     names += ["mobileunet_camvid_held", "mobileunet_both_held"]
     for name in names:
         (tmp_path / "runs" / name).mkdir(parents=True)
@@ -70,7 +71,7 @@ def test_every_stage_starts_from_one_before_it(tmp_path: Path, stages: list[str]
     for options in map(parsed, commands(tmp_path)):
         if isinstance(options, TrainOptions):
             used = [options.weights, *options.teacher]
-            assert all(Path(name) in made for name in used if name != "imagenet")
+            assert all(Path(name) in made for name in used if name not in ("imagenet", "none"))
             made.append(options.out / "last.pt")
             trained.append(options.out.name)
         elif isinstance(options, AveragingOptions):
@@ -81,6 +82,7 @@ def test_every_stage_starts_from_one_before_it(tmp_path: Path, stages: list[str]
             made.append(options.out)
         elif isinstance(options, ExportOptions):
             assert Path(options.model) in made
+            made.append(options.out / f"{Path(options.model).stem}-int8.onnx")
     assert trained == stages
 
 
