@@ -44,7 +44,8 @@ def stages(tmp_path: Path) -> list[str]:
     """The folders of the trainings, which trainings that ran would have made."""
     names = [f"{network}_{stage}" for network in ("mobileunet", "deeplabv3plus") for stage in STEPS]
     names.insert(2, "mobileunet_more")
-    names += [f"roadnet_{part}" for part in ("small", "large", "more", "one", "other", "third")]
+    parts = ("small", "large", "more", "one", "other", "third", "fourth")
+    names += [f"roadnet_{part}" for part in parts]
     names += ["mobileunet_camvid_held", "mobileunet_both_held"]
     for name in names:
         (tmp_path / "runs" / name).mkdir(parents=True)
@@ -82,7 +83,8 @@ def test_every_stage_starts_from_one_before_it(tmp_path: Path, stages: list[str]
             made.append(options.out)
         elif isinstance(options, ExportOptions):
             assert Path(options.model) in made
-            made.append(options.out / f"{Path(options.model).stem}-int8.onnx")
+            name = options.name or Path(options.model).stem
+            made += [options.out / f"{name}.onnx", options.out / f"{name}-int8.onnx"]
     assert trained == stages
 
 

@@ -34,20 +34,28 @@ class AveragingOptions:
 
     out: checkpoint to write.
     parts: checkpoints, each with its share, such as last.pt:0.7; shares are divided by their sum.
+    folded: average convolutions times their norms' scales, as export folds them: the mean of what
+        the networks compute with. For a run that began from an artefact, and its start.pt.
     """
 
     out: Path
     parts: tuple[str, ...]
+    folded: bool = False
 
 
-def average_checkpoints(parts: Sequence[tuple[Path, float]], out: Path) -> ModelSpec:
+def average_checkpoints(
+    parts: Sequence[tuple[Path, float]], out: Path, folded: bool = False
+) -> ModelSpec:
     """Write the mean of checkpoints' weights and batch-norm statistics; return its ModelSpec.
 
     parts: each with its share, more than 0. The spec is the last one's, without its scores; it
-        tells of all. Raises UsageError for checkpoints of different networks or classes and where
-        out cannot be written, ModelError for what is no checkpoint.
+        tells of all.
+    folded: with the scales of norms in the convolutions before them (networks/folding.py).
+    Raises UsageError for checkpoints of different networks or classes and where out cannot be
+    written, ModelError for what is no checkpoint.
     """
     from roadseg.train.checkpoint import load_checkpoint, save
+    from roadseg.train.networks.folding import fold_scales, spreads
 
     loaded = [load_checkpoint(path) for path, _ in parts]
     last = loaded[-1].spec
@@ -56,6 +64,10 @@ def average_checkpoints(parts: Sequence[tuple[Path, float]], out: Path) -> Model
     check_writable(out)
     whole = sum(share for _, share in parts)
     shares = [share / whole for _, share in parts]
+    if folded:
+        variances = spreads(loaded[-1].network)
+        for each in loaded:
+            fold_scales(each.network, variances)
     states = [each.network.state_dict() for each in loaded]
     average = {name: mean([state[name] for state in states], shares) for name in states[-1]}
     learned = provenance([each.spec for each in loaded], [path for path, _ in parts], shares)
@@ -121,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parts = [parse_part(word) for word in options.parts]
         if len(parts) < 2:
             raise UsageError("averaging takes two checkpoints or more")
-        spec = average_checkpoints(parts, options.out)
+        spec = average_checkpoints(parts, options.out, options.folded)
         print(f"wrote {options.out}: {spec.name}, the mean of {len(parts)} checkpoints")
 
     return run_cli(COMMAND, body)

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
 
+from roadseg.export.simplify import simplify
 from roadseg.export.to_onnx import checkpoint_to_onnx, with_spec
 from roadseg.train.averaging import main
 from roadseg.train.checkpoint import load_checkpoint, read, save
 from roadseg.train.cli import main as seg_train
+from roadseg.train.networks.folding import layers
 
 
 @pytest.fixture
@@ -85,6 +90,55 @@ def test_an_artefact_is_made_of_it(taught: Path, taught_on: Path, tmp_path: Path
     assert checkpoint_to_onnx(out)[1].trained_on["averaged"]
 
 
+@torch.no_grad()
+def blown_up(path: Path, out: Path, factor: float) -> None:
+    """Write a checkpoint that computes the same: its norms undo a factor of the weights."""
+    content, loaded = read(path), load_checkpoint(path)
+    for conv, norm in layers(loaded.network):
+        conv.weight.mul_(factor)
+        assert norm.running_mean is not None and norm.running_var is not None
+        norm.running_mean.mul_(factor)
+        norm.running_var.copy_((norm.running_var + norm.eps) * factor**2 - norm.eps)
+    save(out, loaded.spec, content | {"average": loaded.network.state_dict()})
+
+
+def test_a_factor_that_norms_undo_does_not_change_the_folded_mean(
+    taught: Path, taught_on: Path, tmp_path: Path
+) -> None:
+    blown_up(taught_on, tmp_path / "blown.pt", 10.0)
+    images = torch.randn(1, 3, 32, 64)
+    outputs = {}
+    for name, path, more in (
+        ("mean", taught_on, ["--folded"]),
+        ("blown", tmp_path / "blown.pt", ["--folded"]),
+        ("raw", tmp_path / "blown.pt", []),
+    ):
+        out = tmp_path / f"{name}_mean.pt"
+        assert main([str(out), f"{taught}:0.6", f"{path}:0.4", *more]) == 0
+        with torch.no_grad():
+            outputs[name] = load_checkpoint(out).network(images)
+    torch.testing.assert_close(outputs["blown"], outputs["mean"], atol=1e-3, rtol=1e-3)
+    assert (outputs["raw"] - outputs["mean"]).abs().max() > 0.1
+
+
+def test_the_folded_mean_is_the_mean_of_the_artefacts_weights(
+    taught: Path, taught_on: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "both.pt"
+    assert main([str(out), f"{taught}:0.25", f"{taught_on}:0.75", "--folded"]) == 0
+    one, other, both = map(exported, (taught, taught_on, out))
+    assert one.keys() == other.keys() == both.keys()
+    for name, value in both.items():
+        np.testing.assert_allclose(value, 0.25 * one[name] + 0.75 * other[name], atol=1e-5)
+
+
+def exported(path: Path) -> dict[str, NDArray[np.float32]]:
+    """The weights of a checkpoint's artefact, with norms folded, by name."""
+    model = simplify(checkpoint_to_onnx(path)[0])
+    tensors = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    return {name: each for name, each in tensors.items() if each.dtype == np.float32}
+
+
 @pytest.fixture
 def others(taught: Path, tmp_path: Path) -> dict[str, Path]:
     """The same weights under other classes, and as another network."""
@@ -145,3 +199,5 @@ def test_another_network_is_refused(
     other = tmp_path / "run" / "last.pt"
     assert main([str(tmp_path / "both.pt"), f"{taught}:0.3", f"{other}:0.7"]) == 2
     assert "are of different networks or options of it" in capsys.readouterr().err
+    assert main([str(tmp_path / "both.pt"), f"{other}:0.3", f"{other}:0.7", "--folded"]) == 2
+    assert "follows no plain convolution: leave --folded out" in capsys.readouterr().err

@@ -50,7 +50,7 @@ def load_artifact_weights(
 
 @torch.no_grad()
 def _load(network: Network, kernels: list[Kernel], path: Path) -> None:
-    layers = _layers(network)
+    layers = layers_with_norms(network)
     if len(kernels) != len(layers):
         raise ModelError(f"{path}: {len(kernels)} convolutions, its network has {len(layers)}")
     for (conv, norm), (weight, bias) in zip(layers, kernels, strict=True):
@@ -62,7 +62,7 @@ def _load(network: Network, kernels: list[Kernel], path: Path) -> None:
         conv.weight.copy_(torch.from_numpy(weight))
         shift = torch.zeros(len(weight)) if bias is None else torch.from_numpy(bias)
         if norm is not None:
-            _set_norm(norm, torch.zeros_like(shift), torch.ones_like(shift), shift)
+            set_norm(norm, torch.zeros_like(shift), torch.ones_like(shift), shift)
         elif conv.bias is not None:
             conv.bias.copy_(shift)
 
@@ -92,10 +92,10 @@ def measure_norms(network: nn.Module, inputs: Iterable[Tensor]) -> None:
     for norm, (count, total, squares) in sums.items():
         mean = total / count
         variance = (squares / count - mean.square()).clamp(min=0)
-        _set_norm(norm, mean.float(), variance.float(), norm.bias + mean.float())
+        set_norm(norm, mean.float(), variance.float(), norm.bias + mean.float())
 
 
-def _set_norm(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, bias: Tensor) -> None:
+def set_norm(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, bias: Tensor) -> None:
     """Set a norm that gives x - mean + bias."""
     assert norm.running_mean is not None and norm.running_var is not None
     norm.running_mean.copy_(mean)
@@ -115,7 +115,7 @@ def _kernels(model: onnx.ModelProto) -> list[Kernel]:
     return [(weight, bias[0] if bias else None) for weight, *bias in tensors]
 
 
-def _layers(network: Network) -> list[Layer]:
+def layers_with_norms(network: Network) -> list[Layer]:
     """Return the convolutions in the order they are run, each with the norm that follows it."""
     called: list[nn.Module] = []
     kinds = nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d
