@@ -35,7 +35,7 @@ class AveragingOptions:
     out: checkpoint to write.
     parts: checkpoints, each with its share, such as last.pt:0.7; shares are divided by their sum.
     folded: average convolutions times their norms' scales, as export folds them: the mean of what
-        the networks compute with. For a run that began from an artefact, and its start.pt.
+        the networks compute with. Better for some runs and worse for others: score both.
     """
 
     out: Path

@@ -200,4 +200,4 @@ def test_another_network_is_refused(
     assert main([str(tmp_path / "both.pt"), f"{taught}:0.3", f"{other}:0.7"]) == 2
     assert "are of different networks or options of it" in capsys.readouterr().err
     assert main([str(tmp_path / "both.pt"), f"{other}:0.3", f"{other}:0.7", "--folded"]) == 2
-    assert "follows no plain convolution: leave --folded out" in capsys.readouterr().err
+    assert "follows no convolution: leave --folded out" in capsys.readouterr().err

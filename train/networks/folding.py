@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from roadseg.runtime.errors import UsageError
 from roadseg.train.networks import Network
-from roadseg.train.networks.artifact_weights import layers_with_norms, set_norm
+from roadseg.train.networks.artifact_weights import Convolution, layers_with_norms, set_norm
 
-Layer = tuple[nn.Conv2d, nn.BatchNorm2d]
+Layer = tuple[Convolution, nn.BatchNorm2d]
 
 
 def spreads(network: Network) -> list[Tensor]:
@@ -29,20 +30,20 @@ def fold_scales(network: Network, variances: list[Tensor]) -> None:
     """
     for (conv, norm), variance in zip(layers(network), variances, strict=True):
         assert norm.running_mean is not None and norm.running_var is not None
-        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-        conv.weight.mul_(scale[:, None, None, None])
+        statistics = norm.running_mean, norm.running_var, norm.eps
+        transpose = isinstance(conv, nn.ConvTranspose2d)
+        weight, bias = fuse_conv_bn_weights(
+            conv.weight, conv.bias, *statistics, norm.weight, norm.bias, transpose
+        )
+        conv.weight.copy_(weight)
         if conv.bias is not None:
-            conv.bias.mul_(scale)
-        set_norm(norm, norm.running_mean * scale, variance, norm.bias.clone())
+            conv.bias.zero_()
+        set_norm(norm, norm.bias - bias, variance, norm.bias)
 
 
 def layers(network: Network) -> list[Layer]:
     """Return each norm with the convolution that it follows."""
-    found = [
-        (conv, norm)
-        for conv, norm in layers_with_norms(network)
-        if norm is not None and isinstance(conv, nn.Conv2d)
-    ]
+    found = [(conv, norm) for conv, norm in layers_with_norms(network) if norm is not None]
     if len(found) != sum(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
-        raise UsageError("a norm of this network follows no plain convolution: leave --folded out")
+        raise UsageError("a norm of this network follows no convolution: leave --folded out")
     return found

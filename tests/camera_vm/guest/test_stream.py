@@ -27,6 +27,7 @@ from roadseg.runtime.errors import (
     UsageError,
 )
 from roadseg.runtime.frame import Frame
+from roadseg.runtime.options import Size
 from roadseg.runtime.pipeline import Pipeline
 from roadseg.runtime.segmenter import Segmented
 from roadseg.runtime.sources import open_source
@@ -132,6 +133,14 @@ class Recorder:
 def segment(frame: Frame, mask: NDArray[np.uint8]) -> Segmented:
     mask[:] = 0
     return Segmented(mask, np.zeros((2, 1, 1), np.float32), {})
+
+
+def test_no_number_comes_twice() -> None:
+    """Vivid gives one twice after a frame that took it over half a period, as large ones do."""
+    large = dataclasses.replace(SMALL, size=Size(1280, 720), fps=30)
+    with open_camera(SINGLE, large) as source:
+        numbers = [take(source, 1)[0].sequence for _ in range(60)]
+    assert numbers == sorted(set(numbers))
 
 
 def test_gaps_of_the_driver_are_the_ledgers() -> None:
